@@ -1,0 +1,1 @@
+"""What the platform does with the record: one room per capability."""

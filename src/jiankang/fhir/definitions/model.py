@@ -1,0 +1,94 @@
+"""The shapes in which the definitions are kept: small, frozen, decoded straight from the compiled tables."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import msgspec
+
+
+class Constraint(msgspec.Struct, frozen=True, array_like=True):
+    """An invariant in FHIRPath (http://hl7.org/fhir/R4/conformance-rules.html#constraints)."""
+
+    key: str
+    severity: str
+    human: str
+    expression: str
+    best_practice: bool = False
+
+
+class Binding(msgspec.Struct, frozen=True, array_like=True):
+    """Which codes an element takes, and how strictly (http://hl7.org/fhir/R4/terminologies.html#strength)."""
+
+    strength: str
+    value_set: str
+
+
+class Element(msgspec.Struct, frozen=True, array_like=True):
+    """One child of a type. A choice (`value[x]`) is one element with several JSON names.
+
+    `types` are type names; children with children of their own name a backbone by its path ("Observation.component").
+    `max` is None when unbounded. `target_profiles` are the resource types a reference may point to; () is any.
+    http://hl7.org/fhir/R4/elementdefinition.html
+    """
+
+    name: str
+    path: str
+    min: int
+    max: int | None
+    types: tuple[str, ...]
+    is_choice: bool
+    json_names: dict[str, str]
+    target_profiles: tuple[str, ...] = ()
+    is_modifier: bool = False
+    is_summary: bool = False
+    binding: Binding | None = None
+    constraints: tuple[Constraint, ...] = ()
+    short: str = ""
+    max_length: int | None = None
+
+
+class TypeDefinition(msgspec.Struct, frozen=True, array_like=True, dict=True):
+    """A resource, complex type, primitive type, or backbone inside one of them (http://hl7.org/fhir/R4/datatypes.html).
+
+    `kind` is 'resource', 'complex-type', 'primitive-type' or 'backbone'; `children` are in the order of the norm.
+    `constraints` hold for every instance of the type, those of a backbone's own element included.
+    """
+
+    name: str
+    kind: str
+    base: str | None
+    abstract: bool
+    children: tuple[Element, ...]
+    constraints: tuple[Constraint, ...] = ()
+    regex: str | None = None
+    short: str = ""
+
+    @cached_property
+    def elements(self) -> dict[str, Element]:
+        """Children by JSON member name: a choice appears once for each concrete name."""
+        return {name: element for element in self.children for name in element.json_names}
+
+
+class Component(msgspec.Struct, frozen=True, array_like=True):
+    """A part of a composite search parameter: the parameter it follows, and where its value is."""
+
+    definition: str
+    expression: str
+
+
+class SearchParameter(msgspec.Struct, frozen=True, array_like=True):
+    """How one thing is searched by (http://hl7.org/fhir/R4/searchparameter.html). `base` names all its types."""
+
+    url: str
+    code: str
+    type: str
+    base: tuple[str, ...]
+    expression: str
+    target: tuple[str, ...] = ()
+    components: tuple[Component, ...] = ()
+    multiple_or: bool = True
+    multiple_and: bool = True
+    comparators: tuple[str, ...] = ()
+    modifiers: tuple[str, ...] = ()
+    description: str = ""

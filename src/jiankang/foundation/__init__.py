@@ -1,0 +1,1 @@
+"""What every capability leans on: the record and who may see it."""

@@ -1,0 +1,307 @@
+"""From search values to index rows: the 64-bit keys by which the database finds a resource.
+
+Written by the store and asked for by the search planner, so both speak of the same rows. The values come from
+`jiankang.fhir.search` (http://hl7.org/fhir/R4/search.html); what each table holds is in `docs/architecture.md`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from jiankang.fhir.search import normalise_string
+from jiankang.foundation.access import compartment_key, label_key
+from jiankang.kernel.ids import key64
+
+if TYPE_CHECKING:
+    from jiankang.fhir.search import Extracted
+
+_MASK = 0xFFFFFFFFFFFFFFFF
+_SIGN = 0x8000000000000000
+
+COMPOUNDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "Condition": ("subject", ("code",)),
+    "DiagnosticReport": ("subject", ("code", "category")),
+    "Immunization": ("patient", ("vaccine-code",)),
+    "MedicationRequest": ("subject", ("code",)),
+    "Observation": ("subject", ("code", "category")),
+    "Procedure": ("subject", ("code",)),
+}
+"""Per type: the parameter that names the patient, and the token parameters that get one row for both together."""
+
+
+@lru_cache(maxsize=8192)
+def param_key(type_name: str, code: str) -> int:
+    """The key of a search parameter of a type: `hash` in str, span and quantity."""
+    return key64(f"{type_name}.{code}")
+
+
+@lru_cache(maxsize=1024)
+def type_key(type_name: str) -> int:
+    """The key that every live resource of the type has one `idx` row under."""
+    return key64(f"type:{type_name}")
+
+
+@lru_cache(maxsize=65536)
+def token_key(type_name: str, code: str, system: str, value: str) -> int:
+    """The key of a token with its system ("" where it has none)."""
+    return key64(f"{type_name}.{code}\x1f{system}\x1f{value}")
+
+
+def value_key(type_name: str, code: str, value: str) -> int:
+    """The key of an identifier-like token whatever its system."""
+    return key64(f"{type_name}.{code}\x1e{value}")
+
+
+@lru_cache(maxsize=4096)
+def system_key(type_name: str, code: str, system: str) -> int:
+    """The key of all identifier-like tokens of one system."""
+    return key64(f"{type_name}.{code}\x1d{system}")
+
+
+def concept_text_key(type_name: str, code: str, norm: str) -> int:
+    """The key of a concept that has a text and no coding."""
+    return key64(f"{type_name}.{code}\x1c{norm}")
+
+
+def of_type_key(type_name: str, code: str, system: str, type_code: str, value: str) -> int:
+    """The key of an identifier by its type (`:of-type`)."""
+    return key64(f"{type_name}.{code}\x1b{system}|{type_code}|{value}")
+
+
+def uri_key(type_name: str, code: str, value: str) -> int:
+    """The key of a uri, canonical or absolute reference."""
+    return key64(f"{type_name}.{code}\x1f{value}")
+
+
+@lru_cache(maxsize=4096)
+def reference_constant(type_name: str, code: str) -> int:
+    """What a reference row's hash and its target's rid differ by (XOR)."""
+    return key64(f"ref:{type_name}.{code}")
+
+
+def reference_key(type_name: str, code: str, target_rid: int) -> int:
+    """The key of a reference to the resource `target_rid`."""
+    return target_rid ^ reference_constant(type_name, code)
+
+
+@lru_cache(maxsize=65536)
+def resource_key(type_name: str, id_: str) -> int:
+    """The number (`rid`) by which the database knows Type/id."""
+    return key64(f"{type_name}/{id_}")
+
+
+@lru_cache(maxsize=64)
+def _compound_constant(type_name: str) -> int:
+    return key64(f"compound:{type_name}")
+
+
+def compound_key(type_name: str, patient_rid: int, token: int) -> int:
+    """The key of one token of one patient: the commonest clinical search in one index range."""
+    return patient_rid ^ token ^ _compound_constant(type_name)
+
+
+@lru_cache(maxsize=4096)
+def composite_key(type_name: str, code: str, system: str, value: str) -> int:
+    """The key of a composite's rows in str, span and quantity, by its token component (`system` "*" for any)."""
+    return key64(f"{type_name}.{code}\x1f{system}\x1f{value}\x1f$")
+
+
+def composite_pair_key(type_name: str, code: str, first: str, second: str) -> int:
+    """The key of a composite of two discrete values, each written as system|code (or Type/id)."""
+    return key64(f"{type_name}.{code}\x1f{first}\x1f$\x1f{second}")
+
+
+@lru_cache(maxsize=65536)
+def word_key(word: str) -> int:
+    """The key of a word anywhere in the resource (`_content`)."""
+    return key64(f"w:{word}")
+
+
+@lru_cache(maxsize=16384)
+def narrative_key(word: str) -> int:
+    """The key of a word in the narrative (`_text`)."""
+    return key64(f"n:{word}")
+
+
+@lru_cache(maxsize=4096)
+def unit_key(text: str) -> int:
+    """The key of a unit's code or text."""
+    return key64(text)
+
+
+def canonical_unit_key(system: str | None, code: str | None, canon_unit: str | None) -> int:
+    """The key of what quantities of one dimension share: the canonical UCUM unit, or system and code elsewhere."""
+    return unit_key(f"ucum:{canon_unit}") if canon_unit is not None else unit_key(f"{system or ''}|{code or ''}")
+
+
+@lru_cache(maxsize=32768)
+def norm(text: str) -> str:
+    """`text` as strings are compared: case, accents, width and white space folded."""
+    return normalise_string(text)
+
+
+Quantity = tuple[int, float, float, int, int, float, float]
+Entry = tuple[int, int, int, str, str | None, str | None, str | None]
+
+
+@dataclass(slots=True)
+class Rows:
+    """The index rows of one resource, without the columns that name the resource itself."""
+
+    at: int = 0
+    keys: list[int] = field(default_factory=list)
+    facts: list[int] = field(default_factory=list)
+    strings: list[tuple[int, str, str | None]] = field(default_factory=list)
+    spans: list[tuple[int, int, int]] = field(default_factory=list)
+    quantities: list[Quantity] = field(default_factory=list)
+    words: list[int] = field(default_factory=list)
+    vocabulary: list[Entry] = field(default_factory=list)
+    present: bytes = b""
+    patient: int | None = None
+
+
+@lru_cache(maxsize=65536)
+def _code_token(type_name: str, code: str, system: str | None, value: str | None, text: str | None) -> tuple[int, Entry]:
+    folded = norm(text) if text else None
+    if value is None:
+        key = concept_text_key(type_name, code, folded or "")
+    else:
+        key = token_key(type_name, code, system or "", value)
+    entry = key64(f"{key}|{text or ''}")
+    return key, (entry, param_key(type_name, code), key, system or "", value, text, folded)
+
+
+def _tokens(rows: Rows, type_name: str, extracted: Extracted) -> None:
+    for token in extracted.tokens:
+        param, kind, system, code, text = token
+        if kind == "code":
+            key, entry = _code_token(type_name, param, system, code, text)
+            rows.keys.append(key)
+            rows.vocabulary.append(entry)
+            if param == "_security":
+                rows.facts.append(label_key("_security", system or "", code or ""))
+            elif param == "_tag":
+                rows.facts.append(label_key("_tag", system or "", code or ""))
+        elif kind == "identifier":
+            value = code or ""
+            rows.keys.append(token_key(type_name, param, system or "", value))
+            rows.keys.append(value_key(type_name, param, value))
+            if system:
+                rows.keys.append(system_key(type_name, param, system))
+        else:
+            rows.keys.append(of_type_key(type_name, param, system or "", code or "", text or ""))
+
+
+def _references(rows: Rows, type_name: str, extracted: Extracted) -> None:
+    for param, target, id_, _version in extracted.references:
+        rows.keys.append(reference_key(type_name, param, resource_key(target, id_)))
+    for param, url in extracted.urls:
+        rows.keys.append(uri_key(type_name, param, url))
+    for param, system, value in extracted.reference_identifiers:
+        rows.keys.append(token_key(type_name, f"{param}:identifier", system or "", value or ""))
+        rows.keys.append(value_key(type_name, f"{param}:identifier", value or ""))
+    for param, value in extracted.uris:
+        rows.keys.append(uri_key(type_name, param, value))
+        rows.strings.append((param_key(type_name, param), value[:512], None))
+
+
+def _ranges(rows: Rows, type_name: str, extracted: Extracted) -> None:
+    for param, lo, hi in extracted.dates:
+        rows.spans.append((param_key(type_name, param), lo, hi))
+    for param, low, high in extracted.numbers:
+        rows.quantities.append((param_key(type_name, param), float(low), float(high), 0, 0, float(low), float(high)))
+    for param, *quantity in extracted.quantities:
+        _quantity(rows, param_key(type_name, param), tuple(quantity))
+
+
+def _quantity(rows: Rows, key: int, quantity: tuple) -> None:  # type: ignore[type-arg]
+    lo, hi, system, code, unit, canon_lo, canon_hi, canon_unit = quantity
+    dimension = canonical_unit_key(system, code, canon_unit)
+    low, high = float(lo), float(hi)
+    canon = (low, high) if canon_unit is None else (float(canon_lo), float(canon_hi))
+    rows.quantities.append((key, low, high, unit_key(code or unit or ""), dimension, *canon))
+    if unit and code and unit != code:
+        rows.quantities.append((key, low, high, unit_key(unit), 0, low, high))
+
+
+def _strings(rows: Rows, type_name: str, extracted: Extracted) -> None:
+    for param, raw in extracted.strings:
+        folded = norm(raw)[:512]
+        rows.strings.append((param_key(type_name, param), folded, None if folded == raw else raw))
+
+
+def _discrete(component: tuple) -> list[str]:  # type: ignore[type-arg]
+    """The ways a discrete component of a composite can be asked for."""
+    kind, *value = component
+    if kind == "token":
+        _, system, code, _ = value
+        if code is None:
+            return []
+        return [f"{system or ''}|{code}", f"*|{code}"]
+    if kind == "reference":
+        return [f"{value[0]}/{value[1]}"]
+    return [str(value[0])]
+
+
+def _composite(rows: Rows, type_name: str, param: str, components: tuple) -> None:  # type: ignore[type-arg]
+    first, *rest = components
+    leading = _discrete(first)
+    if not rest:
+        return
+    second = rest[0]
+    kind, *value = second
+    for lead in leading:
+        system, _, code = lead.rpartition("|")
+        key = composite_key(type_name, param, system, code)
+        if kind == "quantity":
+            _quantity(rows, key, tuple(value))
+        elif kind == "number":
+            low, high = float(value[0]), float(value[1])
+            rows.quantities.append((key, low, high, 0, 0, low, high))
+        elif kind == "date":
+            rows.spans.append((key, value[0], value[1]))
+        elif kind == "string":
+            rows.strings.append((key, norm(value[0])[:512], value[0]))
+        else:
+            rows.keys.extend(composite_pair_key(type_name, param, lead, tail) for tail in _discrete(second))
+
+
+def index_rows(type_name: str, extracted: Extracted) -> Rows:
+    """The rows by which a resource with these search values is found."""
+    rows = Rows(at=extracted.at, present=extracted.present)
+    rows.keys.append(type_key(type_name))
+    _tokens(rows, type_name, extracted)
+    _references(rows, type_name, extracted)
+    _ranges(rows, type_name, extracted)
+    _strings(rows, type_name, extracted)
+    for param, components in extracted.composites:
+        _composite(rows, type_name, param, components)
+    _membership(rows, type_name, extracted)
+    rows.keys = list(dict.fromkeys(rows.keys))
+    rows.strings = list(dict.fromkeys(rows.strings))
+    rows.spans = list(dict.fromkeys(rows.spans))
+    rows.quantities = list(dict.fromkeys(rows.quantities))
+    words = {word_key(word) for word in extracted.content}
+    words.update(narrative_key(word) for word in extracted.narrative)
+    rows.words = sorted(words)
+    return rows
+
+
+def _membership(rows: Rows, type_name: str, extracted: Extracted) -> None:
+    """Facts for the gate, the patient the row is kept with, and the compound rows."""
+    for compartment, id_ in extracted.compartments:
+        rid = resource_key(compartment, id_)
+        rows.facts.append(compartment_key(compartment, rid))
+        if compartment == "Patient" and rows.patient is None:
+            rows.patient = rid
+    compound = COMPOUNDS.get(type_name)
+    if compound is None:
+        return
+    patient_param, token_params = compound
+    patients = [resource_key(t, i) for p, t, i, _ in extracted.references if p == patient_param and t == "Patient"]
+    for rid in patients:
+        for param, kind, system, code, _text in extracted.tokens:
+            if param in token_params and kind == "code" and code is not None:
+                rows.keys.append(compound_key(type_name, rid, token_key(type_name, param, system or "", code)))

@@ -1,0 +1,614 @@
+"""The one store: every write to the record goes through `Record.run`, every read by id through `Record.read`.
+
+Versions, deletion and conditions follow http://hl7.org/fhir/R4/http.html; what is committed is on disk before the
+caller hears of it, and is appended to the log of changes in the same transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
+
+from jiankang.fhir.definitions import load
+from jiankang.fhir.search import extract
+from jiankang.fhir.structure import check
+from jiankang.foundation.access import LOCAL_OPERATOR, Actor, Audit, AuditEvent, NoAudit, compartment_key
+from jiankang.foundation.access import EVERYTHING
+from jiankang.foundation.record import copying
+from jiankang.foundation.record.codec import Codec, join_text, split_text, train
+from jiankang.foundation.record.indexing import Rows, index_rows, resource_key
+from jiankang.kernel.clock import Clock, system_clock
+from jiankang.kernel.database import open_pool, translated
+from jiankang.kernel.errors import Conflict, Forbidden, Gone, Invalid, NotFound, PreconditionFailed, Unavailable
+from jiankang.kernel.errors import Unprocessable
+from jiankang.kernel.ids import NewId, new_uuid7
+from jiankang.kernel.jsontext import decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import datetime
+
+    from psycopg import AsyncConnection
+    from psycopg_pool import AsyncConnectionPool
+
+T = TypeVar("T")
+
+METHODS = ("POST", "PUT", "PATCH", "DELETE")
+_METHOD_CODE = {name: code for code, name in enumerate(METHODS)}
+_TRIES = 12
+_VOCABULARY_CACHE = 400_000
+_BULK = 2
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A resource that is well-formed and may be written: its value, its text to store and its index rows."""
+
+    type: str
+    id: str | None
+    resource: dict[str, Any]
+    payload: bytes
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write to be done. `if_match` is the version that must be current; `prepared` is None for DELETE."""
+
+    method: str
+    type: str
+    id: str | None = None
+    prepared: Prepared | None = None
+    if_match: int | None = None
+
+
+@dataclass(slots=True)
+class Stored:
+    """One version of a resource as the record keeps it."""
+
+    type: str
+    id: str
+    version: int
+    updated: datetime
+    deleted: bool
+    method: str
+    payload: bytes
+    rid: int = 0
+    created: bool = False
+    changed: bool = True
+    keys: Sequence[int] = ()
+    at: int = 0
+    home: int = 0
+    _resource: dict[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def json(self) -> bytes:
+        """The full FHIR JSON text."""
+        return join_text(self.type, self.id, self.version, self.updated, self.payload)
+
+    @property
+    def resource(self) -> dict[str, Any]:
+        """The resource as a value; do not change it."""
+        if self._resource is None:
+            self._resource = decode(self.json)
+        return self._resource
+
+    @property
+    def etag(self) -> str:
+        """The weak entity tag of this version."""
+        return f'W/"{self.version}"'
+
+
+def prepare(raw: bytes | str | dict[str, Any], *, type_name: str | None = None, id_: str | None = None) -> Prepared:
+    """A resource ready to be written, from its JSON text or value.
+
+    Raises Invalid for what is not JSON or not a resource, Unprocessable with every structural problem at once.
+    """
+    if isinstance(raw, dict):
+        resource: Any = raw
+        text = encode(raw)
+    else:
+        text = raw.encode() if isinstance(raw, str) else raw
+        resource = decode(text)
+    if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+        raise Invalid("the body is not a FHIR resource: a JSON object with `resourceType` is expected")
+    found = resource["resourceType"]
+    if type_name is not None and found != type_name:
+        raise Invalid(f"the body is a {found}, but {type_name} was expected here", expression=["resourceType"])
+    issues = check(resource)
+    if issues:
+        raise Unprocessable(issues=issues)
+    rows = index_rows(found, extract(resource))
+    return Prepared(found, id_ if id_ is not None else resource.get("id"), resource, split_text(text), rows)
+
+
+@dataclass(slots=True)
+class _Write:
+    """A change with everything decided: what the row becomes."""
+
+    change: Change
+    rid: int
+    id: str
+    version: int
+    updated: datetime
+    old: Stored | None
+    home: int
+    type_code: int
+    method: int
+
+
+_LOCK = """
+SELECT rid, version, updated, deleted, method, type, id, keys, at, home, body
+FROM resource WHERE rid = ANY(%s::bigint[]) ORDER BY rid FOR UPDATE
+"""
+
+_ARCHIVE = """
+INSERT INTO history (rid, home, updated, version, type, deleted, method, id, body)
+SELECT rid, home, updated, version, type, deleted, method, id, body FROM resource WHERE rid = ANY(%s::bigint[])
+"""
+
+_UNINDEX = """
+DELETE FROM idx USING unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS o(hash, at, rid)
+WHERE idx.hash = o.hash AND idx.at = o.at AND idx.rid = o.rid
+"""
+
+_UPDATE = """
+UPDATE resource SET home = %s, at = %s, updated = %s, version = %s, deleted = %s, method = %s, present = %s,
+    keys = %s::bigint[], words = %s::bigint[], body = %s
+WHERE rid = %s
+"""
+
+_READ = "SELECT version, updated, deleted, method, body, id, keys, type, at, home FROM resource WHERE rid = %s"
+
+
+def _create_statement(*, strings: bool, spans: bool, quantities: bool) -> str:
+    """One statement that writes a new resource with all its rows."""
+    parts = [
+        """WITH r AS (INSERT INTO resource (rid, home, at, updated, version, type, deleted, method, id, present, keys,
+            words, body) VALUES (%(rid)s, %(home)s, %(at)s, %(updated)s, 1, %(type)s, false, %(method)s, %(id)s,
+            %(present)s, %(keys)s::bigint[], %(words)s::bigint[], %(body)s)),
+        c AS (INSERT INTO change (rid, updated, version, type, method)
+            VALUES (%(rid)s, %(updated)s, 1, %(type)s, %(method)s))"""
+    ]
+    if strings:
+        parts.append(
+            """, s AS (INSERT INTO str (hash, rid, home, norm, raw) SELECT h, %(rid)s, %(home)s, n, w
+            FROM unnest(%(s1)s::bigint[], %(s2)s::text[], %(s3)s::text[]) AS u(h, n, w))"""
+        )
+    if spans:
+        parts.append(
+            """, p AS (INSERT INTO span (hash, lo, hi, rid, home) SELECT h, l, u, %(rid)s, %(home)s
+            FROM unnest(%(p1)s::bigint[], %(p2)s::bigint[], %(p3)s::bigint[]) AS u(h, l, u))"""
+        )
+    if quantities:
+        parts.append(
+            """, q AS (INSERT INTO quantity (hash, lo, hi, unit, canon_unit, canon_lo, canon_hi, rid, home)
+            SELECT h, l, u, n, c, cl, ch, %(rid)s, %(home)s FROM unnest(%(q1)s::bigint[], %(q2)s::float8[],
+            %(q3)s::float8[], %(q4)s::bigint[], %(q5)s::bigint[], %(q6)s::float8[], %(q7)s::float8[])
+            AS u(h, l, u, n, c, cl, ch))"""
+        )
+    parts.append(
+        " INSERT INTO idx (hash, at, rid, home) SELECT h, %(at)s, %(rid)s, %(home)s FROM unnest(%(index)s::bigint[]) AS h"
+    )
+    return "".join(parts)
+
+
+_CREATE = {
+    (s, p, q): _create_statement(strings=s, spans=p, quantities=q)
+    for s in (False, True)
+    for p in (False, True)
+    for q in (False, True)
+}
+
+
+class Transaction:
+    """One database transaction on behalf of one actor. Made by `Record.run`."""
+
+    def __init__(self, record: Record, db: AsyncConnection[Any], actor: Actor) -> None:
+        self.record = record
+        self.db = db
+        self.actor = actor
+        self._locked: dict[int, Stored | None] = {}
+
+    async def claim(self, hashes: Iterable[int]) -> None:
+        """Wait until no other transaction is deciding about these identities, and keep others waiting till the end."""
+        ordered = sorted(set(hashes))
+        if ordered:
+            await self.db.execute(
+                "INSERT INTO claim (hash) SELECT h FROM unnest(%s::bigint[]) AS h ORDER BY h "
+                "ON CONFLICT (hash) DO UPDATE SET claimed = now()",
+                (ordered,),
+            )
+
+    async def lock(self, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Stored | None]:
+        """The current versions of these resources, kept from changing until the transaction ends; None: never existed."""
+        wanted = {resource_key(type_name, id_): (type_name, id_) for type_name, id_ in names}
+        await self._lock(wanted)
+        return {name: self._locked[rid] for rid, name in wanted.items()}
+
+    async def _lock(self, wanted: dict[int, tuple[str, str]]) -> None:
+        missing = sorted(rid for rid in wanted if rid not in self._locked)
+        if not missing:
+            return
+        cursor = self.db.cursor(binary=True)
+        await cursor.execute(_LOCK, (missing,))
+        for rid in missing:
+            self._locked[rid] = None
+        names = load().resource_names
+        for rid, version, updated, deleted, method, type_code, id_, keys, at, home, body in await cursor.fetchall():
+            name = (names[type_code], id_)
+            if name != wanted[rid]:
+                raise Conflict(f"the id {wanted[rid][1]} cannot be used for {wanted[rid][0]}: choose another one")
+            payload = await self.record.payload(body)
+            self._locked[rid] = Stored(
+                *name, version, updated, deleted, METHODS[method], payload, rid, keys=keys, at=at, home=home
+            )
+
+    async def apply(self, changes: Sequence[Change]) -> list[Stored]:
+        """Write all changes; the results in the same order.
+
+        A result's `created` says whether the resource did not exist (or was deleted) before, `changed` whether a new
+        version was made (deleting what is deleted or unknown makes none). Raises PreconditionFailed where `if_match`
+        is not the current version, NotFound for what the actor may not know of, Forbidden for what they may not write.
+        """
+        named = [(change, change.id or self.record.new_id()) for change in changes]
+        rids = [resource_key(change.type, id_) for change, id_ in named]
+        if len(set(rids)) != len(rids):
+            twice = next(f"{c.type}/{i}" for (c, i), rid in zip(named, rids, strict=True) if rids.count(rid) > 1)
+            raise Conflict(f"{twice} would be changed twice in one transaction", code="duplicate")
+        await self._lock({rid: (c.type, i) for rid, (c, i) in zip(rids, named, strict=True) if c.id is not None})
+        now = self.record.clock()
+        results: list[Stored] = []
+        writes: list[_Write] = []
+        for (change, id_), rid in zip(named, rids, strict=True):
+            old = self._locked.get(rid)
+            self._permit(change, rid, old)
+            if change.method == "DELETE" and (old is None or old.deleted):
+                results.append(old or Stored(change.type, id_, 0, now, True, "DELETE", b"", rid))
+                results[-1].changed = False
+                continue
+            write = self._decide(change, rid, id_, old, now)
+            writes.append(write)
+            results.append(self._result(write))
+        await self._write(writes)
+        for write, result in zip(writes, (r for r in results if r.changed), strict=True):
+            self._locked[write.rid] = result
+        if writes:
+            events = [(w.change.type, w.id) for w in writes]
+            await self.record.audit(self.db, AuditEvent(self.actor.id, "write", events))
+        return results
+
+    def _permit(self, change: Change, rid: int, old: Stored | None) -> None:
+        actor = self.actor
+        if actor.restriction is EVERYTHING and actor.write_restriction is None:
+            return
+        if old is not None and not actor.restriction.permits(change.type, old.keys):
+            raise NotFound(f"{change.type}/{change.id} is not known")
+        if old is not None and not actor.writes.permits(change.type, old.keys):
+            raise Forbidden(f"you may not change {change.type}/{change.id}")
+        if change.prepared is not None and not actor.writes.permits(change.type, _facts(change.prepared.rows, change.type, rid)):
+            raise Forbidden(f"you may not write this {change.type}")
+
+    def _decide(self, change: Change, rid: int, id_: str, old: Stored | None, now: datetime) -> _Write:
+        if change.if_match is not None and (old is None or old.deleted or old.version != change.if_match):
+            current = "deleted or unknown" if old is None or old.deleted else f"version {old.version}"
+            raise PreconditionFailed(
+                f"{change.type}/{id_} is at {current}, not version {change.if_match}: read it again and repeat your change"
+            )
+        updated = now if old is None else max(now, old.updated + _MILLISECOND)
+        version = 1 if old is None else old.version + 1
+        if change.prepared is None:
+            home = rid if old is None else old.home
+        else:
+            home = _home(change.prepared.rows, rid)
+        method = _METHOD_CODE[change.method]
+        return _Write(change, rid, id_, version, updated, old, home, load().type_code(change.type), method)
+
+    def _result(self, write: _Write) -> Stored:
+        prepared = write.change.prepared
+        created = prepared is not None and (write.old is None or write.old.deleted)
+        payload = b"" if prepared is None else prepared.payload
+        keys = write.old.keys if prepared is None and write.old else _keys_of(write)
+        at = 0 if prepared is None else prepared.rows.at
+        return Stored(
+            write.change.type, write.id, write.version, write.updated, prepared is None, write.change.method, payload,
+            write.rid, created, True, keys, at, write.home,
+        )  # fmt: skip
+
+    async def _write(self, writes: Sequence[_Write]) -> None:
+        if not writes:
+            return
+        await self.record.learn(writes)
+        new = [write for write in writes if write.old is None]
+        changed = [write for write in writes if write.old is not None]
+        if changed:
+            await self._supersede(changed)
+        if len(new) == 1 and not changed:
+            await self.db.execute(*self.record.create_statement(new[0]))
+            return
+        await self._copy("resource", [self.record.resource_row(write) for write in new])
+        await self._copy_index(new, changed)
+
+    async def _supersede(self, changed: Sequence[_Write]) -> None:
+        """Keep the old versions in history, take their index rows away and put the new versions in their place."""
+        rids = [write.rid for write in changed]
+        gone: tuple[list[int], list[int], list[int]] = ([], [], [])
+        for write in changed:
+            old = write.old
+            if old is None or old.deleted:
+                continue
+            keep = set(_index_keys(write)) if write.change.prepared and write.change.prepared.rows.at == old.at else set()
+            for key in old.keys:
+                if key not in keep:
+                    gone[0].append(key)
+                    gone[1].append(old.at)
+                    gone[2].append(write.rid)
+        rows = [self._update_values(write) for write in changed]
+        async with self.db.pipeline():
+            await self.db.execute(_ARCHIVE, (rids,))
+            if gone[0]:
+                await self.db.execute(_UNINDEX, gone)
+            for table in ("str", "span", "quantity"):
+                await self.db.execute(f"DELETE FROM {table} WHERE rid = ANY(%s::bigint[])", (rids,))
+            for row in rows:
+                await self.db.execute(_UPDATE, row)
+
+    def _update_values(self, write: _Write) -> tuple[object, ...]:
+        prepared = write.change.prepared
+        if prepared is None:
+            old = write.old
+            keys = list(old.keys) if old else []
+            return (write.home, 0, write.updated, write.version, True, write.method, b"", keys, [], b"", write.rid)
+        rows = prepared.rows
+        body = self.record.codec.compress(prepared.payload)
+        return (
+            write.home, rows.at, write.updated, write.version, False, write.method, rows.present,
+            _facts(rows, write.change.type, write.rid), rows.words, body, write.rid,
+        )  # fmt: skip
+
+    async def _copy_index(self, new: Sequence[_Write], changed: Sequence[_Write]) -> None:
+        tables: dict[str, list[bytes]] = {"idx": [], "str": [], "span": [], "quantity": [], "change": []}
+        for write in (*new, *changed):
+            micro = copying.microseconds(write.updated)
+            tables["change"].append(copying.change_row(write.rid, micro, write.version, write.type_code, write.method))
+            prepared = write.change.prepared
+            if prepared is None:
+                continue
+            rows = prepared.rows
+            keys: Iterable[int] = _index_keys(write)
+            if write.old is not None and not write.old.deleted and write.old.at == rows.at:
+                known = set(write.old.keys)
+                keys = [key for key in keys if key not in known]
+            tables["idx"].extend(copying.idx_rows(keys, rows.at, write.rid, write.home))
+            tables["str"].extend(copying.string_rows(rows.strings, write.rid, write.home))
+            tables["span"].extend(copying.span_rows(rows.spans, write.rid, write.home))
+            tables["quantity"].extend(copying.quantity_rows(rows.quantities, write.rid, write.home))
+        for table, lines in tables.items():
+            await self._copy(table, lines)
+
+    async def _copy(self, table: str, lines: Sequence[bytes]) -> None:
+        if not lines:
+            return
+        cursor = self.db.cursor()
+        async with cursor.copy(f"COPY {table} ({copying.COLUMNS[table]}) FROM STDIN (FORMAT BINARY)") as copy:
+            await copy.write(b"".join((copying.HEADER, *lines, copying.TRAILER)))
+
+
+def _home(rows: Rows, rid: int) -> int:
+    return rid if rows.patient is None else rows.patient
+
+
+def _index_keys(write: _Write) -> list[int]:
+    prepared = write.change.prepared
+    return prepared.rows.keys if prepared else []
+
+
+def _facts(rows: Rows, type_name: str, rid: int) -> list[int]:
+    """All keys of a row: those of `idx`, its compartments and labels, and its own compartment."""
+    return [*rows.keys, *rows.facts, compartment_key(type_name, rid)] if type_name in _OWN else rows.keys + rows.facts
+
+
+_OWN = frozenset({"Patient", "Practitioner", "RelatedPerson", "Encounter", "Device"})
+
+
+def _keys_of(write: _Write) -> list[int]:
+    prepared = write.change.prepared
+    return [] if prepared is None else _facts(prepared.rows, write.change.type, write.rid)
+
+
+class Record:
+    """The region's record: one PostgreSQL database behind one store."""
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[Any],
+        side: AsyncConnectionPool[Any],
+        *,
+        clock: Clock = system_clock,
+        new_id: NewId = new_uuid7,
+        audit: Audit | None = None,
+    ) -> None:
+        self.pool = pool
+        self.side = side
+        self.clock = clock
+        self.new_id = new_id
+        self.audit: Audit = audit or NoAudit()
+        self.codec = Codec()
+        self._vocabulary: set[int] = set()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, database_url: str, *, connections: int = 8, **options: Any) -> AsyncIterator[Record]:
+        """The record in the (migrated) database at `database_url`, with up to `connections` connections for requests."""
+        async with open_pool(database_url, 1, connections) as pool, open_pool(database_url, 0, 2) as side:
+            record = cls(pool, side, **options)
+            await record.load_dictionaries()
+            yield record
+
+    # -- bodies ---------------------------------------------------------------------------------------------------
+
+    async def load_dictionaries(self) -> None:
+        """Know every dictionary that bodies are compressed with."""
+        async with self.side.connection() as db:
+            for id_, data in await (await db.execute("SELECT id, bytes FROM dictionary ORDER BY made")).fetchall():
+                self.codec.add(id_, bytes(data))
+
+    async def train_dictionary(self, samples: Sequence[bytes]) -> None:
+        """Write bodies with a dictionary made from these payloads from now on; older bodies stay readable."""
+        id_, data = await asyncio.to_thread(train, samples)
+        async with self.side.connection() as db:
+            await db.execute("INSERT INTO dictionary (id, bytes) VALUES (%s, %s) ON CONFLICT DO NOTHING", (id_, data))
+        self.codec.add(id_, data)
+
+    async def payload(self, body: bytes) -> bytes:
+        """The payload of a stored body, fetching its dictionary when another process made it."""
+        if not body:
+            return b""
+        if not self.codec.knows(body):
+            await self.load_dictionaries()
+        return self.codec.decompress(body)
+
+    def resource_row(self, write: _Write) -> bytes:
+        """The COPY row of a new resource."""
+        prepared = write.change.prepared
+        if prepared is None:
+            raise Conflict("a deletion has no body")
+        rows = prepared.rows
+        return copying.resource_row(
+            write.rid, write.home, rows.at, copying.microseconds(write.updated), write.version, write.type_code,
+            write.method, write.id, rows.present, _facts(rows, write.change.type, write.rid), rows.words,
+            self.codec.compress(prepared.payload),
+        )  # fmt: skip
+
+    def create_statement(self, write: _Write) -> tuple[str, dict[str, object]]:
+        """The one statement that writes a new resource, with its values."""
+        prepared = write.change.prepared
+        if prepared is None:
+            raise Conflict("a deletion has no body")
+        rows = prepared.rows
+        values: dict[str, object] = {
+            "rid": write.rid, "home": write.home, "at": rows.at, "updated": write.updated, "type": write.type_code,
+            "method": write.method, "id": write.id, "present": rows.present,
+            "keys": _facts(rows, write.change.type, write.rid), "words": rows.words,
+            "body": self.codec.compress(prepared.payload), "index": rows.keys,
+        }  # fmt: skip
+        for letter, columns in (("s", rows.strings), ("p", rows.spans), ("q", rows.quantities)):
+            for number, column in enumerate(zip(*columns, strict=True), 1):
+                values[f"{letter}{number}"] = list(column)
+        return _CREATE[bool(rows.strings), bool(rows.spans), bool(rows.quantities)], values
+
+    async def learn(self, writes: Iterable[_Write]) -> None:
+        """Make sure the codes used are in the vocabulary; committed on its own, so that writers never wait for it."""
+        known = self._vocabulary
+        fresh = {
+            entry[0]: entry
+            for write in writes
+            if write.change.prepared
+            for entry in write.change.prepared.rows.vocabulary
+            if entry[0] not in known
+        }
+        if not fresh:
+            return
+        columns = [list(column) for column in zip(*(fresh[key] for key in sorted(fresh)), strict=True)]
+        async with self.side.connection() as db:
+            await db.execute(
+                "INSERT INTO vocabulary (entry, hash, key, system, code, text, norm) SELECT * FROM unnest(%s::bigint[], "
+                "%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING",
+                columns,
+            )
+        if len(known) > _VOCABULARY_CACHE:
+            known.clear()
+        known.update(fresh)
+
+    # -- writing --------------------------------------------------------------------------------------------------
+
+    async def run(self, actor: Actor, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Do `work` in one transaction, again from its start where another writer came in between."""
+        for attempt in range(_TRIES):
+            try:
+                with translated():
+                    async with self.pool.connection() as db, db.transaction():
+                        return await work(Transaction(self, db, actor))
+            except (DeadlockDetected, SerializationFailure, UniqueViolation):
+                await asyncio.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 6)))  # noqa: S311 - spreads retries
+        raise Unavailable("too many others are changing the same resources just now: try again")
+
+    async def create(self, actor: Actor, prepared: Prepared) -> Stored:
+        """Write a new resource under an id of our own: the short way for the commonest write."""
+
+        async def work(tx: Transaction) -> Stored:
+            return (await tx.apply([Change("POST", prepared.type, None, prepared)]))[0]
+
+        if not isinstance(self.audit, NoAudit):
+            return await self.run(actor, work)
+        with translated():
+            async with self.pool.connection() as db:
+                return await work(Transaction(self, db, actor))
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    async def read(self, actor: Actor, type_name: str, id_: str) -> Stored:
+        """The current version. Raises NotFound when it never existed or may not be known of, Gone when deleted."""
+        stored = await self.current(actor, type_name, id_)
+        if stored is None:
+            raise NotFound(f"{type_name}/{id_} is not known")
+        if stored.deleted:
+            raise Gone(f"{type_name}/{id_} was deleted on {stored.updated:%Y-%m-%d}; its history can still be read")
+        return stored
+
+    async def current(self, actor: Actor, type_name: str, id_: str) -> Stored | None:
+        """The current version, deleted or not; None when it never existed or the actor may not know of it."""
+        rid = resource_key(type_name, id_)
+        with translated():
+            async with self.pool.connection() as db:
+                cursor = db.cursor(binary=True)
+                await cursor.execute(_READ, (rid,))
+                row = await cursor.fetchone()
+                if row is None:
+                    return None
+                version, updated, deleted, method, body, found, keys, type_code, at, home = row
+                if found != id_ or load().resource_names[type_code] != type_name:
+                    return None
+                if not actor.restriction.permits(type_name, keys):
+                    return None
+                if not isinstance(self.audit, NoAudit):
+                    await self.audit(db, AuditEvent(actor.id, "read", [(type_name, id_)]))
+        payload = await self.payload(body)
+        return Stored(type_name, id_, version, updated, deleted, METHODS[method], payload, rid, keys=keys, at=at, home=home)
+
+    async def vread(self, actor: Actor, type_name: str, id_: str, version: int) -> Stored:
+        """One version. Raises NotFound for what never existed, Gone for a version that is a deletion."""
+        current = await self.current(actor, type_name, id_)
+        if current is None or version > current.version or version < 1:
+            raise NotFound(f"{type_name}/{id_} has no version {version}")
+        stored = current
+        if version != current.version:
+            with translated():
+                async with self.pool.connection() as db:
+                    cursor = db.cursor(binary=True)
+                    await cursor.execute(
+                        "SELECT updated, deleted, method, body FROM history WHERE rid = %s AND version = %s",
+                        (current.rid, version),
+                    )
+                    row = await cursor.fetchone()
+            if row is None:
+                raise NotFound(f"{type_name}/{id_} has no version {version}")
+            updated, deleted, method, body = row
+            payload = await self.payload(body)
+            stored = Stored(type_name, id_, version, updated, deleted, METHODS[method], payload, current.rid)
+        if stored.deleted:
+            raise Gone(f"version {version} of {type_name}/{id_} is its deletion")
+        return stored
+
+
+
+
+__all__ = ["METHODS", "Change", "Prepared", "Record", "Stored", "Transaction", "prepare"]

@@ -1,0 +1,19 @@
+"""The one place that knows what time it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    """Now, aware, in UTC, to the millisecond (FHIR's `instant` as we print it)."""
+    now = datetime.now(UTC)  # noqa: TID251 - the one place
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def instant(moment: datetime) -> str:
+    """`moment` as a FHIR instant in UTC with milliseconds: 2026-11-23T04:05:06.789Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

@@ -1,0 +1,1 @@
+"""Shells for the people who use the platform: layout, menu, home page."""
