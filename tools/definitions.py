@@ -3,8 +3,8 @@
     python tools/definitions.py                       # from node_modules/hl7.fhir.r4.examples
     python tools/definitions.py package.tgz --out DIR # from an archive, to another folder
 
-The package `hl7.fhir.r4.examples` holds all definitions of R4 4.0.1 (CC0). The tables are written again only when
-the package, this program or the shape of the tables changed.
+The package `hl7.fhir.r4.examples` holds all definitions of R4 4.0.1 (CC0). The tables are written again only
+when the package, this program or the shape of the tables changed.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ import hashlib
 import sys
 import tarfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,6 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
 from jiankang.fhir.definitions import model, tables  # noqa: E402 - the source tree may not be installed yet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 Json = dict[str, Any]
 DEFAULT_SOURCE = ROOT / "node_modules" / "hl7.fhir.r4.examples"
@@ -41,26 +43,26 @@ STAMP = "READY"
 
 def main(arguments: list[str] | None = None) -> int:
     """Compile, or say what is missing."""
-    options = parse(arguments)
+    options = _parse(arguments)
     if not options.source.exists():
         print(
             f"No definition package at {options.source}: run `npm ci`, or name a folder or .tgz.",
             file=sys.stderr,
         )
         return 1
-    stamp = fingerprint(options.source)
+    stamp = _fingerprint(options.source)
     if not options.force and (options.out / STAMP).exists() and (options.out / STAMP).read_text() == stamp:
-        print(f"definitions: up to date in {shown(options.out)}")
+        print(f"definitions: up to date in {_shown(options.out)}")
         return 0
     began = time.perf_counter()
     counts = compile_tables(options.source, options.out)
     (options.out / STAMP).write_text(stamp)
     told = ", ".join(f"{count} {name}" for name, count in counts.items())
-    print(f"definitions: {told} in {time.perf_counter() - began:.1f} s to {shown(options.out)}")
+    print(f"definitions: {told} in {time.perf_counter() - began:.1f} s to {_shown(options.out)}")
     return 0
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("source", nargs="?", type=Path, default=DEFAULT_SOURCE, help="package folder or .tgz")
     parser.add_argument("--out", type=Path, default=tables.COMPILED, help="where the tables go")
@@ -68,15 +70,15 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def shown(path: Path) -> str:
+def _shown(path: Path) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
-def fingerprint(source: Path) -> str:
+def _fingerprint(source: Path) -> str:
     """What the tables depend on: the package's own description, this program, the shape of the tables."""
     digest = hashlib.sha256()
     for file in (
-        package_json(source),
+        _package_json(source),
         Path(__file__),
         Path(model.__file__ or ""),
         Path(tables.__file__ or ""),
@@ -85,33 +87,33 @@ def fingerprint(source: Path) -> str:
     return digest.hexdigest() + "\n"
 
 
-def package_json(source: Path) -> Path:
-    return source if source.is_file() else folder_of(source) / "package.json"
+def _package_json(source: Path) -> Path:
+    return source if source.is_file() else _folder_of(source) / "package.json"
 
 
-def folder_of(source: Path) -> Path:
-    """npm unpacks to the folder itself; `tar` to package/ inside it."""
+def _folder_of(source: Path) -> Path:
+    """Where the files are: npm unpacks to the folder itself; `tar` to package/ inside it."""
     return source / "package" if (source / "package").is_dir() else source
 
 
 # ---- reading
 
 
-def wanted(name: str) -> bool:
+def _wanted(name: str) -> bool:
     return name in WANTED_BUNDLES or (name.startswith(WANTED_PREFIXES) and name.endswith(".json"))
 
 
-def files(source: Path) -> Iterator[tuple[str, bytes]]:
+def _files(source: Path) -> Iterator[tuple[str, bytes]]:
     """Name and text of each file of the package that matters here."""
     if source.is_file():
         with tarfile.open(source) as archive:
             for member in archive:
                 name = member.name.rpartition("/")[2]
-                if wanted(name) and (opened := archive.extractfile(member)) is not None:
+                if _wanted(name) and (opened := archive.extractfile(member)) is not None:
                     yield name, opened.read()
         return
-    for path in sorted(folder_of(source).iterdir()):
-        if wanted(path.name):
+    for path in sorted(_folder_of(source).iterdir()):
+        if _wanted(path.name):
             yield path.name, path.read_bytes()
 
 
@@ -120,27 +122,27 @@ def compile_tables(source: Path, out: Path) -> dict[str, int]:
     structures: dict[str, Json] = {}
     compartments: list[Json] = []
     bundles: dict[str, list[Json]] = {}
-    for name, text in files(source):
+    for name, text in _files(source):
         content = msgspec.json.decode(text)
         if name in WANTED_BUNDLES:
             bundles[name] = [entry["resource"] for entry in content["entry"]]
         elif content["resourceType"] == "CompartmentDefinition":
             compartments.append(content)
-        elif is_base_type(content):
+        elif _is_base_type(content):
             structures[content["type"]] = content
     missing = [name for name in WANTED_BUNDLES if name not in bundles]
     if missing or not structures:
         raise SystemExit(
             f"{source} is not hl7.fhir.r4.examples: it lacks {', '.join(missing) or 'base types'}"
         )
-    types = all_types(structures)
+    types = _all_types(structures)
     resources = sorted(t.name for t in types.values() if t.kind == "resource" and not t.abstract)
-    search = search_parameters(bundles[WANTED_BUNDLES[0]])
-    codes = value_set_codes(bundles[WANTED_BUNDLES[1]], required_value_sets(types.values()))
-    write(out, tables.TYPES, (resources, {name: types[name] for name in sorted(types)}))
-    write(out, tables.SEARCH, search)
-    write(out, tables.COMPARTMENTS, compartment_table(compartments))
-    write(out, tables.CODES, codes)
+    search = _search_parameters(bundles[WANTED_BUNDLES[0]])
+    codes = _value_set_codes(bundles[WANTED_BUNDLES[1]], _required_value_sets(types.values()))
+    _write(out, tables.TYPES, (resources, {name: types[name] for name in sorted(types)}))
+    _write(out, tables.SEARCH, search)
+    _write(out, tables.COMPARTMENTS, _compartment_table(compartments))
+    _write(out, tables.CODES, codes)
     return {
         "resource types": len(resources),
         "types in all": len(types),
@@ -149,7 +151,7 @@ def compile_tables(source: Path, out: Path) -> dict[str, int]:
     }
 
 
-def write(out: Path, name: str, content: object) -> None:
+def _write(out: Path, name: str, content: object) -> None:
     """Write beside, then move into place: a reader sees the old table or the new one."""
     out.mkdir(parents=True, exist_ok=True)
     fresh = out / f".{name}.new"
@@ -160,7 +162,7 @@ def write(out: Path, name: str, content: object) -> None:
 # ---- types
 
 
-def is_base_type(definition: Json) -> bool:
+def _is_base_type(definition: Json) -> bool:
     """A type of the norm itself, not a profile on one and not a logical model."""
     return (
         definition["kind"] in ("resource", "complex-type", "primitive-type")
@@ -169,12 +171,12 @@ def is_base_type(definition: Json) -> bool:
     )
 
 
-def all_types(structures: Mapping[str, Json]) -> dict[str, model.TypeDefinition]:
+def _all_types(structures: Mapping[str, Json]) -> dict[str, model.TypeDefinition]:
     """Every type and backbone by name."""
-    return {made.name: made for definition in structures.values() for made in types_of(definition)}
+    return {made.name: made for definition in structures.values() for made in _types_of(definition)}
 
 
-def types_of(definition: Json) -> Iterator[model.TypeDefinition]:
+def _types_of(definition: Json) -> Iterator[model.TypeDefinition]:
     """The type that a StructureDefinition defines, and the backbones inside it."""
     root, *rest = definition["snapshot"]["element"]
     by_parent: dict[str, list[Json]] = {}
@@ -185,44 +187,44 @@ def types_of(definition: Json) -> Iterator[model.TypeDefinition]:
         kind=definition["kind"],
         base=(definition.get("baseDefinition") or "").removeprefix(STRUCTURE_URL) or None,
         abstract=definition["abstract"],
-        children=children_of(root["path"], by_parent, definition["kind"]),
-        constraints=tuple(map(constraint, root.get("constraint", ()))),
-        regex=regex_of(rest) if definition["kind"] == "primitive-type" else None,
+        children=_children_of(root["path"], by_parent, definition["kind"]),
+        constraints=tuple(map(_constraint, root.get("constraint", ()))),
+        regex=_regex_of(rest) if definition["kind"] == "primitive-type" else None,
         short=root.get("short", ""),
     )
     for element in rest:
         if element["path"] in by_parent:
-            yield backbone(element, by_parent)
+            yield _backbone(element, by_parent)
 
 
-def backbone(element: Json, by_parent: dict[str, list[Json]]) -> model.TypeDefinition:
+def _backbone(element: Json, by_parent: dict[str, list[Json]]) -> model.TypeDefinition:
     return model.TypeDefinition(
         name=element["path"],
         kind="backbone",
         base=element["type"][0]["code"],
         abstract=False,
-        children=children_of(element["path"], by_parent, "backbone"),
-        constraints=tuple(map(constraint, element.get("constraint", ()))),
+        children=_children_of(element["path"], by_parent, "backbone"),
+        constraints=tuple(map(_constraint, element.get("constraint", ()))),
         short=element.get("short", ""),
     )
 
 
-def children_of(path: str, by_parent: Mapping[str, list[Json]], kind: str) -> tuple[model.Element, ...]:
+def _children_of(path: str, by_parent: Mapping[str, list[Json]], kind: str) -> tuple[model.Element, ...]:
     """Children in the order of the norm; a primitive's own `value` is no child in JSON."""
     return tuple(
-        element(child, is_parent=child["path"] in by_parent)
+        _element(child, is_parent=child["path"] in by_parent)
         for child in by_parent.get(path, ())
         if not (kind == "primitive-type" and child["path"].endswith(".value"))
     )
 
 
-def element(definition: Json, *, is_parent: bool) -> model.Element:
+def _element(definition: Json, *, is_parent: bool) -> model.Element:
     path: str = definition["path"]
     last = path.rpartition(".")[2]
     is_choice = last.endswith("[x]")
     name = last.removesuffix("[x]")
-    types = element_types(definition, is_parent=is_parent)
-    binding = definition.get("binding")
+    types = _element_types(definition, is_parent=is_parent)
+    binding = definition.get("binding") or {}
     return model.Element(
         name=name,
         path=path,
@@ -231,19 +233,19 @@ def element(definition: Json, *, is_parent: bool) -> model.Element:
         types=types,
         is_choice=is_choice,
         json_names={name + t[0].upper() + t[1:]: t for t in types} if is_choice else {name: types[0]},
-        target_profiles=target_profiles(definition),
+        target_profiles=_target_profiles(definition),
         is_modifier=definition.get("isModifier", False),
         is_summary=definition.get("isSummary", False),
         binding=model.Binding(binding["strength"], binding["valueSet"])
         if "valueSet" in (binding or {})
         else None,
-        constraints=() if is_parent else own_constraints(definition),
+        constraints=() if is_parent else _own_constraints(definition),
         short=definition.get("short", ""),
         max_length=definition.get("maxLength"),
     )
 
 
-def element_types(definition: Json, *, is_parent: bool) -> tuple[str, ...]:
+def _element_types(definition: Json, *, is_parent: bool) -> tuple[str, ...]:
     """Names of the types an element may have; backbones and content references by path."""
     if "contentReference" in definition:
         return (definition["contentReference"].removeprefix("#"),)
@@ -255,7 +257,7 @@ def element_types(definition: Json, *, is_parent: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys(codes))
 
 
-def target_profiles(definition: Json) -> tuple[str, ...]:
+def _target_profiles(definition: Json) -> tuple[str, ...]:
     """Resource types that a reference (or else a canonical) may point to; () is any."""
     for code in ("Reference", "canonical"):
         for each in definition.get("type", ()):
@@ -265,15 +267,15 @@ def target_profiles(definition: Json) -> tuple[str, ...]:
     return ()
 
 
-def own_constraints(definition: Json) -> tuple[model.Constraint, ...]:
+def _own_constraints(definition: Json) -> tuple[model.Constraint, ...]:
     """Constraints of this element alone: those of its type (ele-1, ext-1) are kept with the type."""
     inherited = {STRUCTURE_URL + "Element", STRUCTURE_URL + "Extension"}
     return tuple(
-        constraint(each) for each in definition.get("constraint", ()) if each.get("source") not in inherited
+        _constraint(each) for each in definition.get("constraint", ()) if each.get("source") not in inherited
     )
 
 
-def constraint(definition: Json) -> model.Constraint:
+def _constraint(definition: Json) -> model.Constraint:
     return model.Constraint(
         key=definition["key"],
         severity=definition["severity"],
@@ -286,7 +288,7 @@ def constraint(definition: Json) -> model.Constraint:
     )
 
 
-def regex_of(elements: Iterable[Json]) -> str | None:
+def _regex_of(elements: Iterable[Json]) -> str | None:
     """The regular expression that the norm gives a primitive's value."""
     for each in elements:
         if each["path"].endswith(".value"):
@@ -299,8 +301,8 @@ def regex_of(elements: Iterable[Json]) -> str | None:
 # ---- search parameters, compartments, codes
 
 
-def search_parameters(resources: Iterable[Json]) -> list[model.SearchParameter]:
-    """The official parameters: the bundle `searchParams` is the norm's own list, without examples and extensions."""
+def _search_parameters(resources: Iterable[Json]) -> list[model.SearchParameter]:
+    """The official parameters: the bundle `searchParams` is the norm's own list, without examples."""
     return [
         model.SearchParameter(
             url=each["url"],
@@ -322,7 +324,7 @@ def search_parameters(resources: Iterable[Json]) -> list[model.SearchParameter]:
     ]
 
 
-def compartment_table(definitions: Iterable[Json]) -> dict[str, dict[str, tuple[str, ...]]]:
+def _compartment_table(definitions: Iterable[Json]) -> dict[str, dict[str, tuple[str, ...]]]:
     """Compartment to type to parameters; the owner of a compartment is in its own (`{def}`)."""
     table: dict[str, dict[str, tuple[str, ...]]] = {}
     for definition in sorted(definitions, key=lambda each: str(each["code"])):
@@ -337,7 +339,7 @@ def compartment_table(definitions: Iterable[Json]) -> dict[str, dict[str, tuple[
     return table
 
 
-def required_value_sets(types: Iterable[model.TypeDefinition]) -> set[str]:
+def _required_value_sets(types: Iterable[model.TypeDefinition]) -> set[str]:
     return {
         each.binding.value_set.split("|", 1)[0]
         for definition in types
@@ -346,21 +348,21 @@ def required_value_sets(types: Iterable[model.TypeDefinition]) -> set[str]:
     }
 
 
-def value_set_codes(expanded: Iterable[Json], wanted_urls: set[str]) -> dict[str, dict[str, str]]:
+def _value_set_codes(expanded: Iterable[Json], wanted_urls: set[str]) -> dict[str, dict[str, str]]:
     """Codes of each wanted value set whose expansion is whole (the norm cuts long ones at 1,000)."""
     table: dict[str, dict[str, str]] = {}
     for each in expanded:
         contains = each["expansion"].get("contains", ())
         if each["url"] in wanted_urls and 0 < len(contains) < 1000:
-            table[each["url"]] = {code["code"]: code["system"] for code in flat(contains)}
+            table[each["url"]] = {code["code"]: code["system"] for code in _flat(contains)}
     return table
 
 
-def flat(contains: Iterable[Json]) -> Iterator[Json]:
+def _flat(contains: Iterable[Json]) -> Iterator[Json]:
     for each in contains:
         if not each.get("abstract") and "code" in each:
             yield each
-        yield from flat(each.get("contains", ()))
+        yield from _flat(each.get("contains", ()))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """JSON whose text matters: decimals keep their digits, and nothing ambiguous or unbounded gets in.
 
-Accepts what RFC 8259 allows and I-JSON (RFC 7493) recommends: UTF-8 without byte order mark, no duplicate members,
-no lone surrogates; also no NUL characters, which PostgreSQL cannot keep. Numbers and nesting are bounded.
+Accepts what RFC 8259 allows and I-JSON (RFC 7493) recommends: UTF-8 without byte order mark, no duplicate
+members, no lone surrogates; nor NUL characters, which PostgreSQL cannot keep. Numbers and depth are bounded.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ MAX_DEPTH = 64
 MAX_NUMBER_LENGTH = 64
 MAX_EXPONENT = 400
 
+_TOO_DEEP = -(1 << 60)
 _INTEGER_BOUND = 10**MAX_NUMBER_LENGTH
 _SPACED_COLON = re.compile(rb":(?<=\s:)")
-_KEY_END = re.compile(rb'"\s*+:')
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:]', re.DOTALL)
+_NAME_END = re.compile(rb'"\s*+:')
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]:]', re.DOTALL)
 _NUL_ESCAPE = re.compile(rb"(?:[^\\]|^)(?:\\\\)*+\\u0000")
 _LONE_SURROGATE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]"
@@ -36,8 +37,8 @@ class _NumberRefusedError(ValueError):
     """A number that is well-formed but larger or longer than is sensible."""
 
 
-class _SuspectError(Exception):
-    """The quick walk met something that the exact scan must look at."""
+class _RepeatedError(Exception):
+    """An object has a member twice."""
 
 
 def _decimal(text: str) -> Decimal:
@@ -58,8 +59,8 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 def decode(raw: bytes | str, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Any:
     """The value that `raw` says: dict, list, str, int, Decimal, bool or None.
 
-    Raises Invalid with line and column for anything malformed, ambiguous (a member twice) or unbounded, TooLarge
-    above `max_bytes`. `max_depth` counts nested objects and arrays. https://www.rfc-editor.org/rfc/rfc8259
+    Raises Invalid with line and column for anything malformed, ambiguous (a member twice) or unbounded,
+    TooLarge above `max_bytes`. `max_depth` counts nested objects and arrays. https://www.rfc-editor.org/rfc/rfc8259
     """
     data = _bytes(raw)
     if len(data) > max_bytes:
@@ -68,15 +69,18 @@ def decode(raw: bytes | str, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DE
         value = _decoder.decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _explained(data, error, max_depth) from None
-    try:
-        keys = _count_keys(value, max_depth)
-    except _SuspectError:
-        keys = -1
-    # Each member's name ends in `":`. So as many of those as names in the decoded tree means: no name came twice.
-    # A string that holds `":` makes the first number larger and sends us to the exact scan, never past it.
-    ends = len(_KEY_END.findall(data)) if _SPACED_COLON.search(data) else data.count(b'":')
-    if keys != ends or b"\\u0000" in data:
-        _scan(data, max_depth)
+    # Each member's name ends in `":`. As many of those as names in the decoded tree means: none came twice.
+    # A string that holds `":` makes the first number larger and sends us to the exact check, never past it.
+    names = (
+        _count_names(value, max_depth) if value.__class__ is dict else _count_in_list([value], max_depth + 1)
+    )
+    if names < 0:
+        raise _too_deep(data, max_depth)
+    ends = len(_NAME_END.findall(data)) if _SPACED_COLON.search(data) else data.count(b'":')
+    if names != ends:
+        _refuse_repeated_names(data)
+    if b"\\u0000" in data and (nul := _NUL_ESCAPE.search(data)) is not None:
+        raise _refusal("a NUL character (\\u0000) in a string", data, nul.end() - 6)
     return value
 
 
@@ -89,63 +93,89 @@ def _bytes(raw: bytes | str) -> bytes:
         raise Invalid(f"The JSON text has half a surrogate pair at character {error.start}.") from None
 
 
-def _count_keys(value: Any, depth_left: int) -> int:
-    """How many members all objects in `value` have together. Raises _SuspectError when nested too deep."""
-    kind = value.__class__
-    if kind is dict:
-        count = len(value)
-        children = value.values()
-    elif kind is list:
-        count = 0
-        children = value
-    else:
-        return _bounded(value)
+def _count_names(value: dict[str, Any], depth_left: int) -> int:
+    """How many members all objects in `value` have together; hugely negative when nested too deep."""
     if depth_left <= 0:
-        raise _SuspectError
-    depth_left -= 1
-    for child in children:
+        return _TOO_DEEP
+    count = len(value)
+    for child in value.values():
         kind = child.__class__
         if kind is str:
             continue
-        if kind is dict or kind is list or kind is int:
-            count += _count_keys(child, depth_left)
+        if kind is dict:
+            count += _count_names(child, depth_left - 1)
+        elif kind is list:
+            count += _count_in_list(child, depth_left - 1)
+        elif kind is int and not -_INTEGER_BOUND < child < _INTEGER_BOUND:
+            raise _too_many_digits()
     return count
 
 
-def _bounded(value: Any) -> int:
-    """No members; but an integer must not be out of all proportion."""
-    if value.__class__ is int and not -_INTEGER_BOUND < value < _INTEGER_BOUND:
-        raise Invalid(f"A number in the JSON text has more than {MAX_NUMBER_LENGTH} digits.")
-    return 0
+def _count_in_list(value: list[Any], depth_left: int) -> int:
+    """The same for the items of an array."""
+    if depth_left <= 0:
+        return _TOO_DEEP
+    count = 0
+    for child in value:
+        kind = child.__class__
+        if kind is dict:
+            count += _count_names(child, depth_left - 1)
+        elif kind is list:
+            count += _count_in_list(child, depth_left - 1)
+        elif kind is int and not -_INTEGER_BOUND < child < _INTEGER_BOUND:
+            raise _too_many_digits()
+    return count
 
 
-def _scan(data: bytes, max_depth: int) -> None:
-    """Walk the tokens of well-formed JSON: refuse the first member that comes twice, NUL, or depth beyond bound."""
-    names: list[set[str] | None] = []  # the names so far of each open object, None for an open array
+# ---- the exact checks, taken when the quick ones are in doubt
+
+
+def _refuse_repeated_names(data: bytes) -> None:
+    """Refuse the first member that comes twice in one object. `data` is well-formed and not deep."""
+    try:
+        json.loads(data, object_pairs_hook=_only_distinct, parse_float=str)
+    except _RepeatedError:
+        raise _first_repeated(data) from None
+
+
+def _only_distinct(members: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in members}) != len(members):
+        raise _RepeatedError
+
+
+def _first_repeated(data: bytes) -> Invalid:
+    """Walk the tokens to the first member whose name its object already has."""
+    open_names: list[set[str]] = []  # of each open object or array
     last: re.Match[bytes] | None = None
     for token in _TOKEN.finditer(data):
         first = data[token.start()]
         if first == 0x22:  # "
             last = token
-            if (nul := _NUL_ESCAPE.search(token[0])) is not None:
-                raise _refusal("a NUL character (\\u0000) in a string", data, token.start() + nul.start())
         elif first == 0x3A and last is not None:  # :
-            _take_name(names[-1], last, data)
+            name: str = json.loads(last[0])
+            if name in open_names[-1]:
+                shown = json.dumps(name[:100], ensure_ascii=False)
+                return _refusal(f"the member {shown} twice", data, last.start())
+            open_names[-1].add(name)
         elif first in b"{[":
-            if len(names) >= max_depth:
-                raise _refusal(f"objects and arrays nested deeper than {max_depth}", data, token.start())
-            names.append(set() if first == 0x7B else None)
+            open_names.append(set())
+        else:
+            open_names.pop()
+    return Invalid("The JSON text has a member twice in one object.", code="structure")
+
+
+def _too_deep(data: bytes, max_depth: int) -> Invalid:
+    """Refuse at the bracket that goes deeper than allowed."""
+    depth = 0
+    for token in _TOKEN.finditer(data):
+        first = data[token.start()]
+        if first in b"{[":
+            depth += 1
+            if depth > max_depth:
+                return _refusal(f"objects and arrays nested deeper than {max_depth}", data, token.start())
         elif first in b"}]":
-            names.pop()
-
-
-def _take_name(names: set[str] | None, token: re.Match[bytes], data: bytes) -> None:
-    name: str = json.loads(token[0])
-    if names is None:
-        raise AssertionError("a colon inside an array: the text is not well-formed JSON")
-    if name in names:
-        raise _refusal(f"the member {json.dumps(name[:100], ensure_ascii=False)} twice", data, token.start())
-    names.add(name)
+            depth -= 1
+    return Invalid(f"The JSON text has objects and arrays nested deeper than {max_depth}.", code="structure")
 
 
 # ---- saying what is wrong
@@ -160,9 +190,10 @@ def _refusal(what: str, data: bytes, position: int) -> Invalid:
 def _explained(data: bytes, error: Exception, max_depth: int) -> Invalid:
     """The refusal that belongs to what the decoder stumbled over."""
     if isinstance(error, RecursionError):
-        return Invalid(f"The JSON text has objects and arrays nested deeper than {max_depth}.", code="structure")
-    if isinstance(error, _NumberRefusedError):
-        return Invalid(f"In the JSON text {error}.", code="structure")
+        return _too_deep(data, max_depth)
+    for refused in (error, error.__cause__):
+        if isinstance(refused, _NumberRefusedError):
+            return Invalid(f"In the JSON text {refused}.", code="structure")
     if data.startswith(b"\xef\xbb\xbf"):
         return _refusal("a byte order mark; send it without", data, 0)
     try:
@@ -172,13 +203,17 @@ def _explained(data: bytes, error: Exception, max_depth: int) -> Invalid:
     if (half := _LONE_SURROGATE.search(data)) is not None:
         return _refusal("half a surrogate pair", data, half.start())
     if "out of range" in str(error):
-        return Invalid(f"A number in the JSON text has more than {MAX_NUMBER_LENGTH} digits.", code="structure")
+        return _too_many_digits()
     found = _BYTE_POSITION.search(str(error))
     if found is None:
         return _refusal("an end before it is complete", data, len(data))
     said = str(error).removeprefix("JSON is malformed: ")
     said = said[: said.rindex(" (byte")]
     return _refusal(f"a mistake: {said}", data, int(found[1]))
+
+
+def _too_many_digits() -> Invalid:
+    return Invalid(f"A number in the JSON text has more than {MAX_NUMBER_LENGTH} digits.", code="structure")
 
 
 # ---- exact text
@@ -206,7 +241,7 @@ def encode(value: Any) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """`value` with small decimals spelled out: 1E-8 as 0.00000001, which is the same number with the same digits."""
+    """`value` with small decimals spelled out: 1E-8 as 0.00000001, the same number with the same digits."""
     if isinstance(value, dict):
         return {name: _plain(child) for name, child in value.items()}
     if isinstance(value, list | tuple):

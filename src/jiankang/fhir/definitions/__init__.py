@@ -1,4 +1,4 @@
-"""What HL7 says FHIR R4 is: types and their elements, search parameters, compartments, codes of required bindings.
+"""What FHIR R4 is: types and their elements, search parameters, compartments, codes of required bindings.
 
 Compiled by `tools/definitions.py` from the official packages into tables beside this file, read lazily.
 """

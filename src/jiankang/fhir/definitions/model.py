@@ -27,8 +27,9 @@ class Binding(msgspec.Struct, frozen=True, array_like=True):
 class Element(msgspec.Struct, frozen=True, array_like=True):
     """One child of a type. A choice (`value[x]`) is one element with several JSON names.
 
-    `types` are type names; children with children of their own name a backbone by its path ("Observation.component").
-    `max` is None when unbounded. `target_profiles` are the resource types a reference may point to; () is any.
+    `types` are type names; a backbone, an element with children of its own, is named by its path
+    ("Observation.component"). `max` is None when unbounded. `target_profiles` are the resource types that a
+    reference may point to; () is any.
     http://hl7.org/fhir/R4/elementdefinition.html
     """
 
@@ -49,9 +50,9 @@ class Element(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TypeDefinition(msgspec.Struct, frozen=True, array_like=True, dict=True):
-    """A resource, complex type, primitive type, or backbone inside one of them (http://hl7.org/fhir/R4/datatypes.html).
+    """A resource, a data type, or a backbone inside one (http://hl7.org/fhir/R4/datatypes.html).
 
-    `kind` is 'resource', 'complex-type', 'primitive-type' or 'backbone'; `children` are in the order of the norm.
+    `kind` is 'resource', 'complex-type', 'primitive-type' or 'backbone'; `children` are in the norm's order.
     `constraints` hold for every instance of the type, those of a backbone's own element included.
     """
 
@@ -78,7 +79,7 @@ class Component(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SearchParameter(msgspec.Struct, frozen=True, array_like=True):
-    """How one thing is searched by (http://hl7.org/fhir/R4/searchparameter.html). `base` names all its types."""
+    """What resources are searched by; `base` names their types (http://hl7.org/fhir/R4/searchparameter.html)."""
 
     url: str
     code: str

@@ -49,7 +49,7 @@ class _Types(Mapping[str, TypeDefinition]):
 
 
 class Definitions:
-    """The definitions of FHIR R4 (http://hl7.org/fhir/R4/downloads.html), read from the tables in `folder`."""
+    """The definitions of FHIR R4, read from the tables in `folder` (http://hl7.org/fhir/R4/downloads.html)."""
 
     def __init__(self, folder: Path = COMPILED) -> None:
         self._folder = folder
@@ -77,7 +77,7 @@ class Definitions:
 
     def is_resource(self, name: object) -> bool:
         """Whether `name` is a concrete resource type of R4."""
-        return name in self._type_codes
+        return isinstance(name, str) and name in self._type_codes
 
     @cached_property
     def all_search_parameters(self) -> tuple[SearchParameter, ...]:
@@ -139,7 +139,7 @@ class Definitions:
         return _raw_decoder.decode(self._read(CODES))
 
     def value_set_codes(self, url: str) -> Mapping[str, str] | None:
-        """Code to code system of an enumerable value set of a required binding; None when it is none of those."""
+        """Code to system for a value set of a required binding; None when its codes cannot be counted up."""
         key = url.split("|", 1)[0]
         if key not in self._codes_ready:
             raw = self._codes.get(key)

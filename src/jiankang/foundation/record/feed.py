@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from jiankang.fhir.definitions import load
-from jiankang.foundation.record.store import METHODS
+from jiankang.foundation.record.store import CHANNEL, METHODS
 from jiankang.kernel.database import translated
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from jiankang.foundation.record.store import Record
 
-CHANNEL = "jiankang_change"
 POLL_SECONDS = 1.0
 
 

@@ -236,7 +236,7 @@ def _discrete(component: tuple) -> list[str]:  # type: ignore[type-arg]
     """The ways a discrete component of a composite can be asked for."""
     kind, *value = component
     if kind == "token":
-        _, system, code, _ = value
+        system, code, _text = value
         if code is None:
             return []
         return [f"{system or ''}|{code}", f"*|{code}"]

@@ -7,6 +7,7 @@ caller hears of it, and is appended to the log of changes in the same transactio
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
+from psycopg_pool import PoolTimeout
 
 from jiankang.fhir.definitions import load
 from jiankang.fhir.search import extract
@@ -23,6 +25,7 @@ from jiankang.foundation.access import LOCAL_OPERATOR, Actor, Audit, AuditEvent,
 from jiankang.foundation.access import EVERYTHING
 from jiankang.foundation.record import copying
 from jiankang.foundation.record.codec import Codec, join_text, split_text, train
+from jiankang.foundation.record.reads import Reads
 from jiankang.foundation.record.indexing import Rows, index_rows, resource_key
 from jiankang.kernel.clock import Clock, system_clock
 from jiankang.kernel.database import open_pool, translated
@@ -46,6 +49,8 @@ _TRIES = 12
 _VOCABULARY_CACHE = 400_000
 _BULK = 2
 _MILLISECOND = timedelta(milliseconds=1)
+_WAKE_SECONDS = 0.02
+CHANNEL = "jiankang_change"
 
 
 @dataclass(slots=True)
@@ -145,10 +150,11 @@ class _Write:
     method: int
 
 
-_LOCK = """
+_CURRENT = """
 SELECT rid, version, updated, deleted, method, type, id, keys, at, home, body
-FROM resource WHERE rid = ANY(%s::bigint[]) ORDER BY rid FOR UPDATE
+FROM resource WHERE rid = ANY(%s::bigint[]) ORDER BY rid
 """
+_LOCK = _CURRENT + " FOR UPDATE"
 
 _ARCHIVE = """
 INSERT INTO history (rid, home, updated, version, type, deleted, method, id, body)
@@ -165,8 +171,6 @@ UPDATE resource SET home = %s, at = %s, updated = %s, version = %s, deleted = %s
     keys = %s::bigint[], words = %s::bigint[], body = %s
 WHERE rid = %s
 """
-
-_READ = "SELECT version, updated, deleted, method, body, id, keys, type, at, home FROM resource WHERE rid = %s"
 
 
 def _create_statement(*, strings: bool, spans: bool, quantities: bool) -> str:
@@ -239,7 +243,11 @@ class Transaction:
         if not missing:
             return
         cursor = self.db.cursor(binary=True)
-        await cursor.execute(_LOCK, (missing,))
+        if self.record.distributed:  # rows of many shards cannot be locked in one statement: their claims can
+            await self.claim(missing)
+            await cursor.execute(_CURRENT, (missing,))
+        else:
+            await cursor.execute(_LOCK, (missing,))
         for rid in missing:
             self._locked[rid] = None
         names = load().resource_names
@@ -329,35 +337,41 @@ class Transaction:
         await self.record.learn(writes)
         new = [write for write in writes if write.old is None]
         changed = [write for write in writes if write.old is not None]
+        moved = [write for write in changed if write.old and write.old.home != write.home and write.change.prepared]
         if changed:
-            await self._supersede(changed)
+            await self._supersede(changed, moved)
         if len(new) == 1 and not changed:
             await self.db.execute(*self.record.create_statement(new[0]))
             return
-        await self._copy("resource", [self.record.resource_row(write) for write in new])
+        await self._copy("resource", [self.record.resource_row(write) for write in (*new, *moved)])
         await self._copy_index(new, changed)
 
-    async def _supersede(self, changed: Sequence[_Write]) -> None:
-        """Keep the old versions in history, take their index rows away and put the new versions in their place."""
+    async def _supersede(self, changed: Sequence[_Write], moved: Sequence[_Write]) -> None:
+        """Keep the old versions in history, take their index rows away and put the new versions in their place.
+
+        A resource that `moved` to another patient's compartment is taken out: it is written anew beside its kin.
+        """
         rids = [write.rid for write in changed]
         gone: tuple[list[int], list[int], list[int]] = ([], [], [])
         for write in changed:
             old = write.old
             if old is None or old.deleted:
                 continue
-            keep = set(_index_keys(write)) if write.change.prepared and write.change.prepared.rows.at == old.at else set()
+            keep: set[int] = set(_index_keys(write)) if _same_place(write) else set()
             for key in old.keys:
                 if key not in keep:
                     gone[0].append(key)
                     gone[1].append(old.at)
                     gone[2].append(write.rid)
-        rows = [self._update_values(write) for write in changed]
+        rows = [self._update_values(write) for write in changed if write not in moved]
         async with self.db.pipeline():
             await self.db.execute(_ARCHIVE, (rids,))
             if gone[0]:
                 await self.db.execute(_UNINDEX, gone)
             for table in ("str", "span", "quantity"):
                 await self.db.execute(f"DELETE FROM {table} WHERE rid = ANY(%s::bigint[])", (rids,))
+            if moved:
+                await self.db.execute("DELETE FROM resource WHERE rid = ANY(%s::bigint[])", ([w.rid for w in moved],))
             for row in rows:
                 await self.db.execute(_UPDATE, row)
 
@@ -384,7 +398,7 @@ class Transaction:
                 continue
             rows = prepared.rows
             keys: Iterable[int] = _index_keys(write)
-            if write.old is not None and not write.old.deleted and write.old.at == rows.at:
+            if write.old is not None and _same_place(write):
                 known = set(write.old.keys)
                 keys = [key for key in keys if key not in known]
             tables["idx"].extend(copying.idx_rows(keys, rows.at, write.rid, write.home))
@@ -400,6 +414,12 @@ class Transaction:
         cursor = self.db.cursor()
         async with cursor.copy(f"COPY {table} ({copying.COLUMNS[table]}) FROM STDIN (FORMAT BINARY)") as copy:
             await copy.write(b"".join((copying.HEADER, *lines, copying.TRAILER)))
+
+
+def _same_place(write: _Write) -> bool:
+    """Whether index rows that old and new version have in common may stay as they are."""
+    old, prepared = write.old, write.change.prepared
+    return bool(old and prepared and not old.deleted and old.at == prepared.rows.at and old.home == write.home)
 
 
 def _home(rows: Rows, rid: int) -> int:
@@ -424,6 +444,16 @@ def _keys_of(write: _Write) -> list[int]:
     return [] if prepared is None else _facts(prepared.rows, write.change.type, write.rid)
 
 
+async def _is_distributed(side: AsyncConnectionPool[Any]) -> bool:
+    """Whether the record lies on the nodes of a Citus cluster."""
+    async with side.connection() as db:
+        row = await (await db.execute("SELECT to_regclass('pg_dist_partition')")).fetchone()
+        if row is None or row[0] is None:
+            return False
+        found = await db.execute("SELECT FROM pg_dist_partition WHERE logicalrelid = 'resource'::regclass")
+        return await found.fetchone() is not None
+
+
 class Record:
     """The region's record: one PostgreSQL database behind one store."""
 
@@ -442,7 +472,10 @@ class Record:
         self.new_id = new_id
         self.audit: Audit = audit or NoAudit()
         self.codec = Codec()
+        self.reads = Reads(pool)
+        self.distributed = False
         self._vocabulary: set[int] = set()
+        self._waking: asyncio.Task[None] | None = None
 
     @classmethod
     @asynccontextmanager
@@ -451,7 +484,12 @@ class Record:
         async with open_pool(database_url, 1, connections) as pool, open_pool(database_url, 0, 2) as side:
             record = cls(pool, side, **options)
             await record.load_dictionaries()
-            yield record
+            record.distributed = await _is_distributed(side)
+            try:
+                yield record
+            finally:
+                if record._waking is not None:  # noqa: SLF001 - its own maker
+                    await record._waking  # noqa: SLF001
 
     # -- bodies ---------------------------------------------------------------------------------------------------
 
@@ -528,6 +566,20 @@ class Record:
             known.clear()
         known.update(fresh)
 
+    def wake(self) -> None:
+        """Tell the readers of the feed that something was committed: soon, and once for many writes.
+
+        A NOTIFY inside each transaction would make all commits wait for one another.
+        """
+        if self._waking is None or self._waking.done():
+            self._waking = asyncio.create_task(self._notify())
+
+    async def _notify(self) -> None:
+        await asyncio.sleep(_WAKE_SECONDS)
+        with contextlib.suppress(Unavailable, PoolTimeout), translated():
+            async with self.side.connection() as db:
+                await db.execute(f"NOTIFY {CHANNEL}")
+
     # -- writing --------------------------------------------------------------------------------------------------
 
     async def run(self, actor: Actor, work: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -536,7 +588,9 @@ class Record:
             try:
                 with translated():
                     async with self.pool.connection() as db, db.transaction():
-                        return await work(Transaction(self, db, actor))
+                        result = await work(Transaction(self, db, actor))
+                self.wake()
+                return result
             except (DeadlockDetected, SerializationFailure, UniqueViolation):
                 await asyncio.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 6)))  # noqa: S311 - spreads retries
         raise Unavailable("too many others are changing the same resources just now: try again")
@@ -551,7 +605,9 @@ class Record:
             return await self.run(actor, work)
         with translated():
             async with self.pool.connection() as db:
-                return await work(Transaction(self, db, actor))
+                stored = await work(Transaction(self, db, actor))
+        self.wake()
+        return stored
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -567,22 +623,22 @@ class Record:
     async def current(self, actor: Actor, type_name: str, id_: str) -> Stored | None:
         """The current version, deleted or not; None when it never existed or the actor may not know of it."""
         rid = resource_key(type_name, id_)
-        with translated():
-            async with self.pool.connection() as db:
-                cursor = db.cursor(binary=True)
-                await cursor.execute(_READ, (rid,))
-                row = await cursor.fetchone()
-                if row is None:
-                    return None
-                version, updated, deleted, method, body, found, keys, type_code, at, home = row
-                if found != id_ or load().resource_names[type_code] != type_name:
-                    return None
-                if not actor.restriction.permits(type_name, keys):
-                    return None
-                if not isinstance(self.audit, NoAudit):
-                    await self.audit(db, AuditEvent(actor.id, "read", [(type_name, id_)]))
+        everything = actor.restriction is EVERYTHING
+        row = await self.reads.row(rid, with_keys=not everything)
+        if row is None:
+            return None
+        _, version, updated, deleted, method, body, found, type_code, at, home, keys = row
+        if found != id_ or load().resource_names[type_code] != type_name:
+            return None
+        if not (everything or actor.restriction.permits(type_name, keys)):
+            return None
+        if not isinstance(self.audit, NoAudit):
+            async with self.pool.connection() as db, db.transaction():
+                await self.audit(db, AuditEvent(actor.id, "read", [(type_name, id_)]))
         payload = await self.payload(body)
-        return Stored(type_name, id_, version, updated, deleted, METHODS[method], payload, rid, keys=keys, at=at, home=home)
+        return Stored(
+            type_name, id_, version, updated, deleted, METHODS[method], payload, rid, keys=keys or (), at=at, home=home
+        )
 
     async def vread(self, actor: Actor, type_name: str, id_: str, version: int) -> Stored:
         """One version. Raises NotFound for what never existed, Gone for a version that is a deletion."""

@@ -1,0 +1,169 @@
+"""Official and custom search parameters together, with the compiled function of each type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, tzinfo
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from jiankang.fhir.definitions import Component, SearchParameter, load
+from jiankang.fhir.search.compiler import Extractor, compile_extractor
+from jiankang.fhir.search.model import Extracted, Parameter
+from jiankang.fhir.search.parameters import parameter, parameters
+from jiankang.kernel.errors import Invalid, Unprocessable
+
+_TYPES = frozenset({"number", "date", "string", "token", "reference", "composite", "quantity", "uri", "special"})
+
+
+class Registry:
+    """The search parameters in force in one process. Dates without an offset are read in `zone` (UTC by default)."""
+
+    def __init__(self, zone: tzinfo = UTC) -> None:
+        self._zone = zone
+        self._custom: dict[str, dict[str, Parameter]] = {}
+        self._extractors: dict[str, Extractor] = {}
+        self._merged: dict[str, Mapping[str, Parameter]] = {}
+
+    @property
+    def zone(self) -> tzinfo:
+        """Where dates that name no offset are read."""
+        return self._zone
+
+    def parameters(self, type_name: str) -> Mapping[str, Parameter]:
+        """Search parameters of a type by code, custom ones included."""
+        custom = self._custom.get(type_name)
+        if not custom:
+            return parameters(type_name)
+        found = self._merged.get(type_name)
+        if found is None:
+            found = self._merged[type_name] = MappingProxyType({**parameters(type_name), **custom})
+        return found
+
+    def extractor(self, type_name: str) -> Extractor:
+        """The compiled function from a resource of this type to its search values."""
+        found = self._extractors.get(type_name)
+        if found is None:
+            found = self._extractors[type_name] = compile_extractor(
+                type_name, self.parameters(type_name).values(), self._zone
+            )
+        return found
+
+    def extract(self, resource: dict[str, Any]) -> Extracted:
+        """The search values of a resource that passed the structure check."""
+        kind = resource["resourceType"]
+        found = self._extractors.get(kind)
+        return (found or self.extractor(kind))(resource)
+
+    def register(
+        self, resource: dict[str, Any], numbers: Mapping[str, int] | None = None
+    ) -> tuple[tuple[str, Parameter], ...]:
+        """Take a SearchParameter resource into force; gives (type, parameter) for each type it is for.
+
+        `numbers` are the bits it had before, by type; without them it gets the next free ones. One with the same url
+        is replaced. Raises Unprocessable when it cannot be searched by: no expression, a code that is taken, an
+        expression that leads nowhere. http://hl7.org/fhir/R4/searchparameter.html
+        """
+        definition = custom_definition(resource)
+        added = tuple((base, self._numbered(base, definition, numbers or {})) for base in definition.base)
+        for base, made in added:
+            self._try(base, made)
+        self.unregister(definition.url)
+        for base, made in added:
+            self._custom.setdefault(base, {})[made.code] = made
+            self._forget(base)
+        return added
+
+    def unregister(self, url: str) -> None:
+        """Take the custom parameter with this url out of force; nothing happens when there is none."""
+        for base, custom in self._custom.items():
+            for code in [code for code, made in custom.items() if made.url == url]:
+                del custom[code]
+                self._forget(base)
+
+    def _forget(self, base: str) -> None:
+        self._extractors.pop(base, None)
+        self._merged.pop(base, None)
+
+    def _numbered(self, base: str, definition: SearchParameter, numbers: Mapping[str, int]) -> Parameter:
+        existing = self.parameters(base).get(definition.code)
+        if existing is not None and existing.url != definition.url:
+            raise Unprocessable(f"{base} has a search parameter '{definition.code}' already: {existing.url}.")
+        mine = self._custom.get(base, {})
+        same = next((made.number for made in mine.values() if made.url == definition.url), None)
+        free = max((made.number for made in self.parameters(base).values()), default=-1) + 1
+        number = numbers.get(base, free if same is None else same)
+        return parameter(definition, number, custom=True)
+
+    def _try(self, base: str, made: Parameter) -> None:
+        """Compile the new parameter alone, so that what is wrong with it is said now."""
+        try:
+            compile_extractor(base, [made], self._zone)
+        except Invalid as problem:
+            raise Unprocessable(
+                f"The search parameter '{made.code}' of {base} cannot be used: {problem}",
+                expression=["SearchParameter.expression"],
+            ) from problem
+
+
+def custom_definition(resource: dict[str, Any]) -> SearchParameter:
+    """What a SearchParameter resource defines; a base of Resource or DomainResource stands for all such types.
+
+    Raises Unprocessable when a member that search needs is missing.
+    """
+    problems = [
+        f"SearchParameter.{name} is needed to search by it."
+        for name in ("url", "code", "type", "base")
+        if not resource.get(name)
+    ]
+    if resource.get("type") not in _TYPES:
+        problems.append(f"SearchParameter.type '{resource.get('type')}' is not a type of search parameter.")
+    if not resource.get("expression"):
+        problems.append("SearchParameter.expression is needed: values are found by FHIRPath only.")
+    if problems:
+        raise Unprocessable(" ".join(problems))
+    components = tuple(
+        Component(entry["definition"], entry["expression"]) for entry in resource.get("component") or ()
+    )
+    return SearchParameter(
+        url=resource["url"],
+        code=resource["code"],
+        type=resource["type"],
+        base=_bases(resource["base"]),
+        expression=resource["expression"],
+        target=tuple(resource.get("target") or ()),
+        components=components,
+        multiple_or=resource.get("multipleOr", True),
+        multiple_and=resource.get("multipleAnd", True),
+        comparators=tuple(resource.get("comparator") or ()),
+        modifiers=tuple(resource.get("modifier") or ()),
+        description=resource.get("description", ""),
+    )
+
+
+def _bases(bases: list[str]) -> tuple[str, ...]:
+    """The concrete types that the given ones stand for."""
+    definitions = load()
+    found: dict[str, None] = {}
+    for base in bases:
+        if base not in definitions.types:
+            raise Unprocessable(f"SearchParameter.base '{base}' is not a resource type of R4.")
+        for name in definitions.resource_names:
+            if base in definitions.ancestry(name):
+                found[name] = None
+    return tuple(found)
+
+
+@cache
+def default_registry() -> Registry:
+    """The registry that `extract` uses: official parameters, dates without an offset read in UTC."""
+    return Registry()
+
+
+def extract(resource: dict[str, Any]) -> Extracted:
+    """The search values of a resource that passed the structure check, by the official parameters of its type.
+
+    http://hl7.org/fhir/R4/search.html
+    """
+    return default_registry().extract(resource)
