@@ -22,6 +22,7 @@ REFUSED = {
     "a leading zero": (b'{"a":01}', "line 1"),
     "a lone high surrogate": (b'{"a":"\\ud83d"}', "surrogate"),
     "a lone low surrogate": (b'{"a":"\\ude00"}', "surrogate"),
+    "a mistake beside an escaped backslash": (b'{"a":"\\\\ud800",}', "trailing comma"),
     "a surrogate in a name": (b'{"\\ud83d":1}', "surrogate"),
     "an escaped NUL": (b'{"a":"x\\u0000"}', "NUL"),
     "an escaped NUL after an escaped backslash": (b'{"a":"x\\\\\\u0000"}', "NUL"),

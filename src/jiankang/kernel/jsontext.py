@@ -200,11 +200,13 @@ def _explained(data: bytes, error: Exception, max_depth: int) -> Invalid:
         data.decode()
     except UnicodeDecodeError as bad:
         return _refusal("bytes that are not UTF-8", data, bad.start)
-    if (half := _LONE_SURROGATE.search(data)) is not None:
-        return _refusal("half a surrogate pair", data, half.start())
     if "out of range" in str(error):
         return _too_many_digits()
     found = _BYTE_POSITION.search(str(error))
+    if found is None or "surrogate" in str(error):  # half a pair at the end of a string reads as cut off
+        half = _LONE_SURROGATE.search(data)
+        if half is not None:
+            return _refusal("half a surrogate pair", data, half.start())
     if found is None:
         return _refusal("an end before it is complete", data, len(data))
     said = str(error).removeprefix("JSON is malformed: ")

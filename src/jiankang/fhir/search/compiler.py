@@ -27,6 +27,9 @@ Extractor = Callable[[dict[str, Any]], Extracted]
 
 _PRIMITIVE_DATES = frozenset({"date", "dateTime", "instant"})
 _TEXT_TYPES = frozenset({"string", "markdown"})
+_NO_TEXT_TYPES = frozenset(
+    {"code", "uri", "url", "canonical", "oid", "uuid", "id", "base64Binary", "date", "dateTime", "instant"}
+)
 _NOT_CONTENT = frozenset({"id", "reference", "data", "versionId", "expression", "xpath"})
 
 
@@ -532,11 +535,11 @@ def _membership(type_name: str, known: Mapping[str, Parameter]) -> frozenset[tup
 def content_names() -> frozenset[str]:
     """Member names under which people write words: texts, names, displays, and codes of codings.
 
-    A name that is text in one type and a code in another goes with the majority.
+    A name that is text in one type and a code, address or date in another goes with the majority.
     """
     balance: Counter[str] = Counter()
     for type_name in load().types:
         for element in load().types[type_name].children:
             for json_name, kind in element.json_names.items():
-                balance[json_name] += (kind in _TEXT_TYPES) - (kind == "code")
+                balance[json_name] += 1 if kind in _TEXT_TYPES else -(kind in _NO_TEXT_TYPES)
     return frozenset({name for name, count in balance.items() if count > 0} - _NOT_CONTENT | {"code"})

@@ -1,0 +1,45 @@
+# The front door. Each target does all its own set-up; a second run does only what is missing.
+PYTHON ?= python3
+RUN := .venv/bin/python
+PORT ?= 8000
+
+.PHONY: help setup demo test lint bench conformance docs crash fuzz scale clean
+
+help:  ## what there is to do
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+setup:  ## virtual environment, dependencies, definitions; leaves .venv/bin/jiankang
+	@$(PYTHON) tools/setup.py
+
+demo: setup  ## load real input, start the server, print its address and what to try
+	@$(RUN) -m jiankang.cli demo --port $(PORT)
+
+test: setup  ## all tests
+	@$(RUN) -m pytest
+
+lint: setup  ## style, types, import contracts
+	@.venv/bin/ruff check src tests tools bench
+	@.venv/bin/ruff format --check src tests tools bench
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+bench: setup  ## every figure of docs/performance.md beside its floor
+	@$(RUN) bench/run.py
+
+conformance: setup  ## public suites as a table
+	@$(RUN) tools/conformance.py
+
+docs: setup  ## write the reference pages again
+	@$(RUN) tools/reference.py
+
+crash: setup  ## long rounds of kill -9
+	@JIANKANG_CRASH_ROUNDS=20 $(RUN) -m pytest tests/crash
+
+fuzz: setup  ## long property tests
+	@HYPOTHESIS_PROFILE=long $(RUN) -m pytest -m slow
+
+scale: setup  ## plans and figures at millions of resources
+	@$(RUN) bench/scale.py
+
+clean:  ## take away what was made here
+	rm -rf .venv node_modules .jiankang src/jiankang/fhir/definitions/compiled

@@ -1,0 +1,552 @@
+"""Which index to start from: one statement for each shape of search, chosen by small bounded counts.
+
+Four shapes, each with a total order of its own, so that a page continues where the last one ended:
+
+- `time`: newest principal date first, read from `idx` in that order, other criteria tested row by row;
+- `text`: by the string that was searched for, read from `str` in that order;
+- `hop`: through a reference: by its target, then newest first;
+- `set`: all candidates of one criterion (at most CANDIDATES) tested, then sorted as asked;
+- `changed`: by time of change, read from `resource` in that order.
+
+An unsorted search may use any of them; the page link remembers which. Nothing is read without a bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from jiankang.foundation.record.indexing import COMPOUNDS, compound_key, type_key
+from jiankang.foundation.record.search import sorting
+from jiankang.foundation.record.search.criteria import Chain, Every, Ids, Keys, Member, Not, OfType, Some, Text, Updated
+from jiankang.foundation.record.search.sorting import SortKey
+from jiankang.foundation.record.search.sql import Bound, checked, rids, self_checked, settable, test, text_condition
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jiankang.foundation.access import Restriction
+    from jiankang.foundation.record.search.criteria import Criterion
+
+CANDIDATES = 20_000
+"""Rows of one criterion that are tested and sorted; more need another way or are refused."""
+
+HOPS = 5_000
+"""Resources at the far end of a reference whose referrers are read one after another."""
+
+SCANNED = 200_000
+"""Rows read in order and tested before a search is given up as too costly."""
+
+COUNTED = 1_000_000
+"""Rows counted exactly for `_total=accurate` before that is refused."""
+
+_MERGED = 8
+_COMPOUND = 16
+
+NEWEST = (SortKey("at", True),)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is to be found: resources of `types` (names and codes) for which all `criteria` hold, in `order` if any."""
+
+    types: tuple[str, ...]
+    codes: tuple[int, ...]
+    criteria: tuple[Criterion, ...]
+    order: tuple[SortKey, ...] = ()
+
+    @property
+    def single(self) -> bool:
+        """Whether one type is searched."""
+        return len(self.types) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A shape, the criterion it starts from (None: the rows of the type), and the criteria to test."""
+
+    shape: str
+    driver: Criterion | None
+    rest: tuple[Criterion, ...]
+    order: tuple[SortKey, ...] = ()
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page starts: after the row with these order values, in the order of `shape`, seen from `snapshot`."""
+
+    shape: str
+    values: tuple[object, ...]
+    snapshot: str
+
+
+def compounded(goal: Goal) -> Goal:
+    """The goal with "this patient" and "this code" as one key, where rows of the type are kept by both."""
+    if not goal.single or goal.types[0] not in COMPOUNDS:
+        return goal
+    patient_param, token_params = COMPOUNDS[goal.types[0]]
+    who = next(
+        (c for c in goal.criteria if isinstance(c, Keys) and c.targets and c.param == patient_param), None
+    )
+    what = next((c for c in goal.criteria if isinstance(c, Keys) and c.param in token_params and c.unique is False), None)
+    if who is None or what is None or len(who.targets) * len(what.hashes) > _COMPOUND:
+        return goal
+    hashes = tuple(compound_key(goal.types[0], rid, token) for rid in who.targets for token in what.hashes)
+    rest = tuple(c for c in goal.criteria if c is not who and c is not what)
+    return replace(goal, criteria=(Keys(hashes, "compound", unique=True), *rest))
+
+
+def flattened(criteria: Sequence[Criterion]) -> tuple[Criterion, ...]:
+    """The conjunction's parts, without nesting."""
+    flat: list[Criterion] = []
+    for criterion in criteria:
+        if isinstance(criterion, Every):
+            flat.extend(flattened(criterion.parts))
+        else:
+            flat.append(criterion)
+    return tuple(flat)
+
+
+def impossible(criterion: Criterion) -> bool:
+    """Whether no resource can fulfil it."""
+    if isinstance(criterion, Some):
+        return all(impossible(part) for part in criterion.parts)
+    if isinstance(criterion, Every):
+        return any(impossible(part) for part in criterion.parts)
+    return isinstance(criterion, Keys | Ids) and not (criterion.hashes if isinstance(criterion, Keys) else criterion.rids)
+
+
+# -- choosing -------------------------------------------------------------------------------------------------------
+
+
+def is_quick(criterion: Criterion) -> bool:
+    """Whether few rows are certain without counting."""
+    return isinstance(criterion, Ids) or (isinstance(criterion, Keys) and criterion.unique)
+
+
+def contenders(goal: Goal) -> list[Criterion]:
+    """The criteria that a search could start from."""
+    return [criterion for criterion in goal.criteria if settable(criterion)]
+
+
+def needs_counts(goal: Goal) -> list[Criterion]:
+    """The criteria to count before choosing; none where the choice is plain."""
+    found = contenders(goal)
+    if any(is_quick(criterion) for criterion in found):
+        return []
+    if len(found) == 1 and not goal.order and isinstance(found[0], Keys | Text):
+        return []
+    if len(found) == 1 and goal.order and goal.order[0].kind == "at" and isinstance(found[0], Keys):
+        return []
+    return found
+
+
+def choose(goal: Goal, counts: dict[Criterion, int], *, shape: str | None = None) -> Plan | None:
+    """The plan for a first page, or for a page in the order of `shape`; None when it would cost too much."""
+    found = contenders(goal)
+    quick = next((criterion for criterion in found if is_quick(criterion)), None)
+    best = quick or min(found, key=lambda c: counts.get(c, 0), default=None)
+    size = 0 if quick else counts.get(best, 0) if best is not None else CANDIDATES + 1
+    if shape is not None and not goal.order:
+        return _in_shape(goal, best, size, counts, shape)
+    if goal.order:
+        return _sorted(goal, best, size, counts)
+    return _unsorted(goal, best, size, counts)
+
+
+def _rest(goal: Goal, driver: Criterion | None) -> tuple[Criterion, ...]:
+    return tuple(c for c in goal.criteria if c is not driver or isinstance(c, Ids))
+
+
+def _unsorted(goal: Goal, best: Criterion | None, size: int, counts: dict[Criterion, int]) -> Plan | None:
+    if isinstance(best, Keys) and len(best.hashes) <= _MERGED:
+        return Plan("time", best, _rest(goal, best))
+    if isinstance(best, Text) and best.mode in {"starts", "exact", "equals"}:
+        return Plan("text", best, _rest(goal, best))
+    if isinstance(best, Chain) and len(best.constants) == 1 and size <= CANDIDATES:
+        return Plan("hop", best, _rest(goal, best))
+    return _by_time(goal, best, size, counts)
+
+
+def _by_time(goal: Goal, best: Criterion | None, size: int, counts: dict[Criterion, int]) -> Plan | None:
+    if best is not None and size <= CANDIDATES:
+        return Plan("set", best, _rest(goal, best), NEWEST)
+    return _scan(goal, counts, NEWEST)
+
+
+def _scan(goal: Goal, counts: dict[Criterion, int], order: tuple[SortKey, ...]) -> Plan | None:
+    """Read rows in order of their date and test them: from the rarest keys, or all of the type."""
+    if not goal.single:
+        return Plan("changed", None, goal.criteria, (SortKey("updated", True),))
+    keyed = [c for c in contenders(goal) if isinstance(c, Keys) and len(c.hashes) <= _MERGED]
+    driver = min(keyed, key=lambda c: counts.get(c, 0), default=None)
+    return Plan("time", driver, _rest(goal, driver), order)
+
+
+def _sorted(goal: Goal, best: Criterion | None, size: int, counts: dict[Criterion, int]) -> Plan | None:
+    only = goal.order[0] if len(goal.order) == 1 else None
+    if only is not None and only.kind == "at" and not only.via and goal.single:
+        if isinstance(best, Keys) and len(best.hashes) <= _MERGED:
+            return Plan("time", best, _rest(goal, best), goal.order, exact=True)
+        if best is not None and size <= CANDIDATES:
+            return Plan("set", best, _rest(goal, best), goal.order)
+        plan = _scan(goal, counts, goal.order)
+        return None if plan is None else replace(plan, exact=True)
+    if best is not None and size <= CANDIDATES:
+        return Plan("set", best, _rest(goal, best), goal.order)
+    if only is not None and not only.via:
+        if only.kind == "updated":
+            return Plan("changed", None, goal.criteria, goal.order)
+        if only.kind in {"str", "span"} and len(only.hashes) == 1 and goal.single:
+            return Plan("walk", None, goal.criteria, goal.order)
+    if best is None and goal.single:
+        return Plan("set", Keys((type_key(goal.types[0]),)), goal.criteria, goal.order)
+    return Plan("set", best, _rest(goal, best), goal.order) if best is not None else None
+
+
+def _in_shape(
+    goal: Goal, best: Criterion | None, size: int, counts: dict[Criterion, int], shape: str
+) -> Plan | None:
+    """A later page of an unsorted search: the order is given, the index to start from is free where it allows."""
+    if shape == "changed":
+        return Plan("changed", None, goal.criteria, (SortKey("updated", True),))
+    if shape == "text":
+        texts = [c for c in contenders(goal) if isinstance(c, Text) and c.mode in {"starts", "exact", "equals"}]
+        driver = min(texts, key=lambda c: counts.get(c, 0), default=None)
+        return None if driver is None else Plan("text", driver, _rest(goal, driver))
+    if shape == "hop":
+        chains = [c for c in contenders(goal) if isinstance(c, Chain) and len(c.constants) == 1]
+        chain = min(chains, key=lambda c: counts.get(c, 0), default=None)
+        return None if chain is None else Plan("hop", chain, _rest(goal, chain))
+    if isinstance(best, Keys) and len(best.hashes) <= _MERGED:
+        return Plan("time", best, _rest(goal, best))
+    return _by_time(goal, best, size, counts)
+
+
+# -- writing statements ---------------------------------------------------------------------------------------------
+
+_COLUMNS = "r.rid, r.type, r.id, r.version, r.updated, r.method, r.body, r.keys"
+
+
+class Writer:
+    """Writes the statement of a plan. The result's columns: `overflow`, `snapshot`, those of a row, order values."""
+
+    def __init__(self, goal: Goal, plan: Plan, restriction: Restriction, limit: int, place: Place | None) -> None:
+        self.goal = goal
+        self.plan = plan
+        self.bound = Bound(restriction)
+        self.limit = limit
+        self.place = place
+
+    def statement(self) -> tuple[str, dict[str, object]]:
+        """The SQL text and its bound values."""
+        text = getattr(self, f"_{self.plan.shape}")()
+        return text, self.bound.values
+
+    # The tests that every candidate row must pass.
+
+    def _tests(self, r: str, rest: Sequence[Criterion]) -> str:
+        bound = self.bound
+        parts = [f"NOT {r}.deleted"]
+        if self.goal.single:
+            parts.append(f"{r}.type + 0 = {bound.small(self.goal.codes[0])}")
+        else:
+            parts.append(f"{r}.type = ANY({bound.smalls(self.goal.codes)})")
+        parts.extend(test(bound, criterion, r) for criterion in rest)
+        text = " AND ".join(parts) + bound.allowed(r)
+        if self.place is not None:
+            c = bound.alias("c")
+            snapshot = bound.plain(self.place.snapshot, "pg_snapshot")
+            text += (
+                f" AND NOT EXISTS (SELECT FROM change {c} WHERE {c}.rid = {r}.rid AND {c}.version = 1 "
+                f"AND NOT pg_visible_in_snapshot({c}.xid, {snapshot}) OFFSET 0)"
+            )
+        return text
+
+    def _checked_row(self, d: str, rest: Sequence[Criterion], columns: str) -> str:
+        return (
+            f"CROSS JOIN LATERAL (SELECT {columns} FROM resource r WHERE r.rid = {d}.rid AND "
+            f"{self._tests('r', rest)} OFFSET 0) r"
+        )
+
+    @property
+    def _trusting(self) -> bool:
+        """Whether index rows need no test at all."""
+        return not self.plan.rest and self.bound.open and self.place is None
+
+    def _rows(self, inner: str, order: Sequence[str], by: str) -> str:
+        """The outermost SELECT: bodies for the rows of `inner` (rid and order columns)."""
+        keys = "".join(f", m.{name}" for name in order)
+        return (
+            f"SELECT 0::bigint AS overflow, pg_current_snapshot()::text AS snapshot, {_COLUMNS}{keys} FROM ({inner}) m "
+            f"CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = m.rid OFFSET 0) r ORDER BY {by}"
+        )
+
+    # -- time
+
+    def _time(self) -> str:
+        limit = self.bound.big(self.limit)
+        keys = self.plan.driver
+        hashes = keys.hashes if isinstance(keys, Keys) else (type_key(self.goal.types[0]),)
+        down = not self.plan.order or self.plan.order[0].descending
+        sign, direction = ("<", "DESC") if down else (">", "ASC")
+        order = f"ORDER BY at {direction}, rid {direction}"
+        if not self.plan.exact:
+            where = ""
+            if self.place is not None:
+                at, rid = self.place.values
+                where = f" AND (at, rid) {sign} ({self.bound.big(_int(at))}, {self.bound.big(_int(rid))})"
+            inner = self._time_branch(hashes, where, order, direction, "at")
+            inner = f"{inner} LIMIT {limit}"
+            return self._rows(inner, ["k0"], f"m.k0 {direction}, m.rid {direction}")
+        inner = self._dated(hashes, sign, direction, order)
+        return self._rows(inner, ["k0"], f"m.k0 {direction} NULLS LAST, m.rid {direction}")
+
+    def _dated(self, hashes: Sequence[int], sign: str, direction: str, order: str) -> str:
+        """Rows with a date in its order, then those without."""
+        limit = self.bound.big(self.limit)
+        at, rid = self.place.values if self.place is not None else (None, None)
+        parts = []
+        if self.place is None or at is not None:
+            where = " AND at <> 0"
+            if self.place is not None:
+                where += f" AND (at, rid) {sign} ({self.bound.big(_int(at))}, {self.bound.big(_int(rid))})"
+            parts.append(f"({self._time_branch(hashes, where, order, direction, 'at')} LIMIT {limit})")
+        where = " AND at = 0"
+        if self.place is not None and at is None:
+            where += f" AND rid {sign} {self.bound.big(_int(rid))}"
+        parts.append(f"({self._time_branch(hashes, where, order, direction, 'NULL::bigint')} LIMIT {limit})")
+        union = " UNION ALL ".join(parts)
+        return f"SELECT * FROM ({union}) u ORDER BY k0 {direction} NULLS LAST, rid {direction} LIMIT {limit}"
+
+    def _time_branch(self, hashes: Sequence[int], where: str, order: str, direction: str, k0: str) -> str:
+        """Tested rows of the merged ranges of `idx`, in order."""
+        d = self._merged(hashes, where, order)
+        if not self._trusting:
+            rest = self.plan.rest
+            if rest:
+                d = f"{d} LIMIT {SCANNED}"
+            row = self._checked_row("d", rest, "r.rid")
+            return f"SELECT d.rid, {k0.replace('at', 'd.at')} AS k0 FROM ({d}) d {row} ORDER BY d.at {direction}, d.rid {direction}"
+        return f"SELECT d.rid, {k0.replace('at', 'd.at')} AS k0 FROM ({d}) d ORDER BY d.at {direction}, d.rid {direction}"
+
+    def _merged(self, hashes: Sequence[int], where: str, order: str) -> str:
+        one = [f"SELECT rid, at FROM idx WHERE hash = {self.bound.big(h)}{where} {order}" for h in hashes]
+        if len(one) == 1:
+            return one[0]
+        union = " UNION ALL ".join(f"({part})" for part in one)
+        return f"SELECT DISTINCT ON (at, rid) rid, at FROM ({union}) u {order}"
+
+    # -- text
+
+    def _text(self) -> str:
+        bound, driver = self.bound, self.plan.driver
+        if not isinstance(driver, Text):
+            raise TypeError("the text shape starts from a string criterion")
+        hash_ = bound.big(driver.hash)
+        where = f"s.hash = {hash_} AND {text_condition(bound, driver, 's')}"
+        if self.place is not None:
+            norm, rid = self.place.values
+            where += f" AND (s.norm, s.rid) > ({bound.text(str(norm))}, {bound.big(_int(rid))})"
+        d = f"SELECT DISTINCT ON (s.norm, s.rid) s.rid, s.norm FROM str s WHERE {where} ORDER BY s.norm, s.rid"
+        if self.plan.rest:
+            d += f" LIMIT {SCANNED}"
+        if driver.mode == "starts":
+            first = (
+                f" WHERE NOT EXISTS (SELECT FROM str e WHERE e.rid = d.rid AND e.hash + 0 = {bound.big(driver.hash)} "
+                f"AND e.norm < d.norm AND {text_condition(bound, driver, 'e')} OFFSET 0)"
+            )
+        else:
+            first = ""
+        row = "" if self._trusting else self._checked_row("d", self.plan.rest, "r.rid")
+        limit = bound.big(self.limit)
+        inner = f"SELECT d.rid, d.norm AS k0 FROM ({d}) d {row}{first} ORDER BY d.norm, d.rid LIMIT {limit}"
+        return self._rows(inner, ["k0"], "m.k0, m.rid")
+
+    # -- hop
+
+    def _hop(self) -> str:
+        bound, driver = self.bound, self.plan.driver
+        if not isinstance(driver, Chain):
+            raise TypeError("the hop shape starts from a chained criterion")
+        limit = bound.big(self.limit)
+        inner = checked(bound, driver.inner, driver.target)
+        t = f"WITH t AS MATERIALIZED (SELECT rid FROM ({inner} OFFSET 0) f LIMIT {HOPS + 1})"
+        targets, where = "SELECT DISTINCT rid FROM t", ""
+        if self.place is not None:
+            hop, at, rid = self.place.values
+            h = bound.big(_int(hop))
+            targets += f" WHERE rid >= {h}"
+            where = f" AND (t.rid > {h} OR (i.at, i.rid) < ({bound.big(_int(at))}, {bound.big(_int(rid))}))"
+        constant = bound.big(driver.constants[0])
+        row = "" if self._trusting and driver.single else self._checked_row("i", self.plan.rest, "r.rid, r.keys")
+        first = ""
+        if not driver.single:
+            first = (
+                f" AND NOT EXISTS (SELECT FROM unnest(r.keys) k(k) JOIN t e ON e.rid = k.k # {bound.big(driver.constants[0])} "
+                "WHERE e.rid < t.rid OFFSET 0)"
+            )
+        found = (
+            f"SELECT t.rid AS k0, i.at AS k1, i.rid FROM ({targets} ORDER BY rid) t CROSS JOIN LATERAL (SELECT i.at, i.rid "
+            f"FROM idx i {row} WHERE i.hash = t.rid # {constant}{where}{first} ORDER BY i.at DESC, i.rid DESC LIMIT {limit}) i "
+            f"ORDER BY t.rid, i.at DESC, i.rid DESC LIMIT {limit}"
+        )
+        return (
+            f"{t} SELECT h.n AS overflow, pg_current_snapshot()::text AS snapshot, {_COLUMNS}, m.k0, m.k1 "
+            f"FROM (SELECT greatest(count(*) - {HOPS}, 0) AS n FROM t) h LEFT JOIN LATERAL ({found}) m ON TRUE "
+            f"LEFT JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = m.rid OFFSET 0) r ON TRUE "
+            f"ORDER BY m.k0, m.k1 DESC, m.rid DESC"
+        )
+
+    # -- set
+
+    def _set(self) -> str:
+        bound, driver, order = self.bound, self.plan.driver, self.plan.order
+        if driver is None:
+            raise TypeError("the set shape starts from a criterion")
+        limit = bound.big(self.limit)
+        b = f"WITH b AS MATERIALIZED (SELECT s.rid FROM ({rids(bound, driver)} OFFSET 0) s LIMIT {CANDIDATES + 1})"
+        keys = ", ".join(f"{sorting.expression(bound, key, 'r')} AS k{number}" for number, key in enumerate(order))
+        row = self._checked_row("d", self.plan.rest, f"r.rid, {keys}")
+        after = "" if self.place is None else f"WHERE {sorting.after(bound, order, self.place.values, 'c')} "
+        names = [f"k{number}" for number in range(len(order))]
+        listed = "".join(f", r.{name}" for name in names)
+        candidates = f"SELECT r.rid{listed} FROM (SELECT DISTINCT rid FROM b) d {row} OFFSET 0"
+        found = f"SELECT * FROM ({candidates}) c {after}ORDER BY {sorting.order_by(order, 'c')} LIMIT {limit}"
+        return (
+            f"{b} SELECT h.n AS overflow, pg_current_snapshot()::text AS snapshot, {_COLUMNS}"
+            f"{''.join(f', m.{name}' for name in names)} "
+            f"FROM (SELECT greatest(count(*) - {CANDIDATES}, 0) AS n FROM b) h LEFT JOIN LATERAL ({found}) m ON TRUE "
+            f"LEFT JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = m.rid OFFSET 0) r ON TRUE "
+            f"ORDER BY {sorting.order_by(order, 'm')}"
+        )
+
+    # -- changed
+
+    def _changed(self) -> str:
+        """By time of change: of several types, type after type."""
+        bound = self.bound
+        down = self.plan.order[0].descending
+        sign, direction = ("<", "DESC") if down else (">", "ASC")
+        limit = bound.big(self.limit)
+        where = ""
+        types = bound.smalls(self.goal.codes)
+        if self.place is not None:
+            updated, rid = self.place.values[-2:]
+            where = f" AND (r.updated, r.rid) {sign} ({bound.plain(updated, 'timestamptz')}, {bound.big(_int(rid))})"
+        tests = self._tests("r", self.plan.rest).replace(f"{'r'}.type + 0 =", "r.type + 0 =")
+        scan = (
+            f"SELECT r.rid, r.updated AS k0 FROM resource r WHERE r.type = t.type{where} AND {tests} "
+            f"ORDER BY r.type, r.updated {direction}, r.rid {direction} LIMIT {limit}"
+        )
+        inner = (
+            f"SELECT x.rid, x.k0 FROM unnest({types}) t(type) CROSS JOIN LATERAL ({scan}) x "
+            f"ORDER BY x.k0 {direction}, x.rid {direction} LIMIT {limit}"
+        )
+        return self._rows(inner, ["k0"], f"m.k0 {direction}, m.rid {direction}")
+
+    # -- walk
+
+    def _walk(self) -> str:
+        """Along an index of values: each resource at its least (going down: greatest) value, then those without one."""
+        bound, key = self.bound, self.plan.order[0]
+        limit = bound.big(self.limit)
+        table, column = ("str", "norm") if key.kind == "str" else ("span", "lo")
+        sign, direction = ("<", "DESC") if key.descending else (">", "ASC")
+        value, rid = self.place.values if self.place is not None else (None, None)
+        beyond = ">" if key.descending else "<"
+        parts = []
+        if self.place is None or value is not None:
+            where = f"s.hash = {bound.big(key.hashes[0])}"
+            if self.place is not None:
+                cast = bound.text(str(value)) if key.kind == "str" else bound.big(_int(value))
+                where += f" AND (s.{column}, s.rid) {sign} ({cast}, {bound.big(_int(rid))})"
+            hash_ = bound.big(key.hashes[0])
+            order = f"ORDER BY s.{column} {direction}, s.rid {direction}"
+            d = f"SELECT DISTINCT ON (s.{column}, s.rid) s.rid, s.{column} AS k0 FROM {table} s WHERE {where} {order} LIMIT {SCANNED}"
+            first = (
+                f"WHERE NOT EXISTS (SELECT FROM {table} e WHERE e.rid = d.rid AND e.hash + 0 = {hash_} "
+                f"AND e.{column} {beyond} d.k0 OFFSET 0)"
+            )
+            parts.append(
+                f"(SELECT d.rid, d.k0 FROM ({d}) d {self._checked_row('d', self.plan.rest, 'r.rid')} {first} "
+                f"ORDER BY d.k0 {direction}, d.rid {direction} LIMIT {limit})"
+            )
+        parts.append(self._valueless(table, key, sign, direction, rid if value is None else None, limit))
+        union = " UNION ALL ".join(parts)
+        inner = f"SELECT * FROM ({union}) u ORDER BY k0 {direction} NULLS LAST, rid {direction} LIMIT {limit}"
+        return self._rows(inner, ["k0"], f"m.k0 {direction} NULLS LAST, m.rid {direction}")
+
+    def _valueless(self, table: str, key: SortKey, sign: str, direction: str, rid: object, limit: str) -> str:
+        bound = self.bound
+        cast = "text" if key.kind == "str" else "bigint"
+        where = "" if rid is None or self.place is None else f" AND d.rid {sign} {bound.big(_int(rid))}"
+        d = f"SELECT rid FROM idx WHERE hash = {bound.big(type_key(self.goal.types[0]))} LIMIT {SCANNED}"
+        none = (
+            f"WHERE NOT EXISTS (SELECT FROM {table} e WHERE e.rid = d.rid AND e.hash + 0 = {bound.big(key.hashes[0])} OFFSET 0)"
+        )
+        return (
+            f"(SELECT d.rid, NULL::{cast} AS k0 FROM ({d}) d {self._checked_row('d', self.plan.rest, 'r.rid')} "
+            f"{none}{where} ORDER BY d.rid {direction} LIMIT {limit})"
+        )
+
+
+def _int(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError("a page's place holds numbers here")
+    return value
+
+
+# -- counting -------------------------------------------------------------------------------------------------------
+
+
+def probe(restriction: Restriction, criteria: Sequence[Criterion], bound_rows: int) -> tuple[str, dict[str, object]]:
+    """One statement that counts the rows of each criterion, up to `bound_rows`; of a chain those of its far end."""
+    bound = Bound(restriction)
+    parts = []
+    for criterion in criteria:
+        inner = criterion
+        while isinstance(inner, Chain):
+            inner = inner.inner
+        x = bound.alias("x")
+        if inner is criterion or not settable(inner):
+            found = rids(bound, criterion)
+        else:
+            found = rids(bound, inner)
+        parts.append(f"(SELECT count(*) FROM (SELECT FROM ({found} OFFSET 0) {x} LIMIT {bound_rows}) {bound.alias('y')})")
+    return "SELECT " + ", ".join(parts), bound.values
+
+
+def count_statement(
+    goal: Goal, plan: Plan, restriction: Restriction, bound_rows: int
+) -> tuple[str, dict[str, object]]:
+    """A statement that counts the matches; its second column says whether more than `bound_rows` rows would be read."""
+    writer = Writer(goal, plan, restriction, 0, None)
+    bound = writer.bound
+    driver = plan.driver
+    if driver is None and not goal.single:
+        tests = writer._tests("r", plan.rest)  # noqa: SLF001 - its own module
+        found = (
+            f"SELECT r.rid FROM unnest({bound.smalls(goal.codes)}) t(type) CROSS JOIN LATERAL "
+            f"(SELECT rid, type, keys, words, present, deleted, updated, id FROM resource WHERE type = t.type OFFSET 0) r WHERE {tests}"
+        )
+        text = f"SELECT count(*), count(*) FROM (SELECT FROM ({found}) f LIMIT {bound_rows + 1}) x"
+        return text, bound.values
+    criterion = driver if driver is not None else Keys((type_key(goal.types[0]),))
+    found = rids(bound, criterion)
+    distinct = not (isinstance(criterion, Keys) and len(criterion.hashes) == 1)
+    open_ = bound.open and not plan.rest and self_checked(criterion)
+    if open_ and not distinct:
+        return f"SELECT count(*), count(*) FROM (SELECT FROM ({found}) f LIMIT {bound_rows + 1}) x", bound.values
+    head = f"WITH b AS MATERIALIZED (SELECT s.rid FROM ({found} OFFSET 0) s LIMIT {bound_rows + 1})"
+    if open_:
+        return f"{head} SELECT count(DISTINCT rid), count(*) FROM b", bound.values
+    row = writer._checked_row("d", plan.rest, "r.rid")  # noqa: SLF001 - its own module
+    return (
+        f"{head} SELECT (SELECT count(*) FROM (SELECT DISTINCT rid FROM b) d {row}), (SELECT count(*) FROM b)",
+        bound.values,
+    )
+
+
+__all__ = ["Goal", "Member", "Not", "OfType", "Place", "Plan", "Updated", "Writer", "choose", "compounded", "probe"]
