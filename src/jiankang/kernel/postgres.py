@@ -215,6 +215,16 @@ def start_embedded(data_dir: Path, *, shared_buffers: str = "256MB", fsync: bool
     return server
 
 
+def running_embedded(data_dir: Path) -> EmbeddedPostgres | None:
+    """The server whose data lie in `data_dir` when it is running."""
+    account = _account()
+    home = _home(Path(data_dir).absolute(), account)
+    if _postmaster(home / "data") is None:
+        return None
+    run = _socket_folder(home, account)
+    return EmbeddedPostgres(f"postgresql://postgres@/postgres?host={run}", home / "data", home / "server.log")
+
+
 def _initialise(binaries: Path, data: Path, account: _Account) -> None:
     shutil.rmtree(data, ignore_errors=True)
     command = [str(binaries / "bin" / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync"]

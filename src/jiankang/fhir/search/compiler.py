@@ -136,9 +136,14 @@ def compile_extractor(type_name: str, parameters: Iterable[Parameter], zone: tzi
             for part in parts_for(parameter.expression, ancestry):
                 _place(parameter, part, root, type_name, flags, others)
     source.add(0, "def extract(r):")
-    source.add(1, "tokens = []; strings = []; references = []; urls = []; logical = []; uris = []; dates = []")
+    source.add(
+        1, "tokens = []; strings = []; references = []; urls = []; logical = []; uris = []; dates = []"
+    )
     source.add(1, "numbers = []; quantities = []; composites = []; present = 0")
-    source.add(1, "into = Extracted(tokens, strings, references, urls, logical, uris, dates, numbers, quantities, composites)")
+    source.add(
+        1,
+        "into = Extracted(tokens, strings, references, urls, logical, uris, dates, numbers, quantities, composites)",
+    )
     _write_node(source, root, "r", 1, type_name)
     for parameter, path in flags:
         _write_flag(source, parameter, path, type_name)
@@ -225,7 +230,12 @@ def _leaf_lines(source: _Source, leaf: _Leaf, var: str) -> list[str]:
 
 
 def _token_lines(source: _Source, leaf: _Leaf, var: str, code: str) -> list[str]:
-    helper = {"CodeableConcept": "concept", "Coding": "coding", "Identifier": "identifier", "ContactPoint": "contact"}
+    helper = {
+        "CodeableConcept": "concept",
+        "Coding": "coding",
+        "Identifier": "identifier",
+        "ContactPoint": "contact",
+    }
     if leaf.kind in helper:
         return [f"{helper[leaf.kind]}(tokens, {code}, {var})"]
     if leaf.kind == "boolean":
@@ -407,7 +417,9 @@ def _component_base(kind: str, part: PlainPath) -> str:
 def _write_component_node(source: _Source, node: _Node, var: str, depth: int) -> None:
     for leaf in node.leaves:
         systems = source.bind(_systems(leaf.element))
-        source.add(depth, f"out += component_rows({leaf.parameter.type!r}, {leaf.kind!r}, {var}, ZONE, {systems})")
+        source.add(
+            depth, f"out += component_rows({leaf.parameter.type!r}, {leaf.kind!r}, {var}, ZONE, {systems})"
+        )
     for (name, _, _), child in node.children.items():
         value = source.fresh()
         source.add(depth, f"{value} = r.get({name!r})" if var == "r" else f"{value} = {var}.get({name!r})")
@@ -484,7 +496,11 @@ def _write_end(source: _Source, type_name: str, known: Mapping[str, Parameter]) 
     if chosen:
         source.names["principal_start"] = principal_start
         source.add(1, f"if dates: into.at = principal_start(dates, {chosen!r})")
-    source.names |= {"narrative_words": narrative_words, "content_words": content_words, "NAMES": content_names()}
+    source.names |= {
+        "narrative_words": narrative_words,
+        "content_words": content_words,
+        "NAMES": content_names(),
+    }
     source.add(1, "into.narrative = narrative_words(r)", "into.content = content_words(r, NAMES)")
     width = (max((parameter.number for parameter in known.values()), default=0) >> 3) + 1
     source.add(1, f"into.present = present.to_bytes({width}, 'little')", "return into")

@@ -15,7 +15,8 @@ _DAY = 86_400 * SECOND
 _EPOCH = date(1970, 1, 1).toordinal()
 _LAST = date.max.toordinal()
 _DATE = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:\d\d)?)?)?)?",
+    re.ASCII,
 )
 _HELP = "write YYYY, YYYY-MM, YYYY-MM-DD, or YYYY-MM-DDThh:mm[:ss[.sss]] with Z or an offset like +08:00"
 
@@ -75,7 +76,9 @@ def _midnight(ordinal: int, zone: tzinfo) -> int:
     return _instant(day.year, day.month, day.day, 0, 0, None, zone)
 
 
-def _instant(year: int, month: int, day: int, hour: int, minute: int, offset: str | None, zone: tzinfo) -> int:
+def _instant(
+    year: int, month: int, day: int, hour: int, minute: int, offset: str | None, zone: tzinfo
+) -> int:
     """Microseconds of a minute's start. Raises ValueError when it is not in the calendar."""
     if hour > 23 or minute > 59:
         raise ValueError

@@ -58,7 +58,9 @@ def identifier(rows: Rows, param: str, value: Json) -> None:
         if "system" in value:
             rows.append((param, "identifier", value["system"], None, None))
         return
-    rows.append((param, "identifier", value.get("system"), text, None))
+    kind = value.get("type")
+    described = None if kind is None else kind.get("text")
+    rows.append((param, "identifier", value.get("system"), text, described))
     kind = value.get("type")
     if kind is not None:
         for entry in kind.get("coding") or ():

@@ -71,12 +71,15 @@ def parameters(type_name: str) -> Mapping[str, Parameter]:
     official = definitions.search_parameters(type_name)
     aliases = _aliases(official, ancestry)
     built = {
-        code: parameter(official[code], number, aliases.get(code)) for number, code in enumerate(sorted(official))
+        code: parameter(official[code], number, aliases.get(code))
+        for number, code in enumerate(sorted(official))
     }
     return MappingProxyType(built)
 
 
-def parameter(definition: SearchParameter, number: int, alias: Alias | None = None, *, custom: bool = False) -> Parameter:
+def parameter(
+    definition: SearchParameter, number: int, alias: Alias | None = None, *, custom: bool = False
+) -> Parameter:
     """The search parameter that `definition` describes, with this bit number."""
     return Parameter(
         code=definition.code,
@@ -156,7 +159,9 @@ def _plain(definition: SearchParameter, ancestry: tuple[str, ...]) -> list[Plain
 
 
 def _owners(
-    official: Mapping[str, SearchParameter], shapes: Mapping[str, frozenset[_Shape]], aliases: dict[str, Alias]
+    official: Mapping[str, SearchParameter],
+    shapes: Mapping[str, frozenset[_Shape]],
+    aliases: dict[str, Alias],
 ) -> dict[str, frozenset[_Shape]]:
     """One parameter of each shape; the others of the same shape become aliases of it."""
     by_shape: dict[frozenset[_Shape], list[str]] = {}
@@ -195,7 +200,9 @@ def _union(
     if len(owners[code]) < 2:
         return None
     smaller = [
-        other for other in sorted(owners) if owners[other] < owners[code] and official[other].type == official[code].type
+        other
+        for other in sorted(owners)
+        if owners[other] < owners[code] and official[other].type == official[code].type
     ]
     holders = _cover(owners[code], smaller, owners)
     return Alias(holders) if holders else None

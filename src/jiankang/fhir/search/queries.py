@@ -70,8 +70,8 @@ class NumberValue:
 class QuantityValue:
     """A comparison with an amount. `system` and `code` None are any.
 
-    The `canon_` members say the same in the canonical unit of UCUM; None when the unit is not UCUM's. A code without
-    system is first of all a code or unit text as written; it is read as UCUM's as well where it is one.
+    The `canon_` members say the same in the canonical unit of UCUM; None when the system asked for is another or none.
+    A code without system (`5.4||mg`) is a code or unit text as written.
     """
 
     prefix: str
@@ -128,7 +128,9 @@ def split_or(text: str) -> list[str]:
     """
     pieces = _split(text, ",")
     if any(not piece for piece in pieces):
-        raise Invalid("A search value is empty. Write a value on both sides of each comma, or \\, for a comma itself.")
+        raise Invalid(
+            "A search value is empty. Write a value on both sides of each comma, or \\, for a comma itself."
+        )
     return pieces
 
 
@@ -169,12 +171,16 @@ def parse_token(text: str) -> TokenValue:
     """
     pieces = _split(text, "|")
     if len(pieces) > 2:
-        raise Invalid("A token is written code, system|code, |code or system|. Write \\| for a bar within a code.")
+        raise Invalid(
+            "A token is written code, system|code, |code or system|. Write \\| for a bar within a code."
+        )
     if len(pieces) == 1:
         return TokenValue(None, parse_string(text))
     system, code = (unescape(piece) for piece in pieces)
     if not system and not code:
-        raise Invalid("A token is written code, system|code, |code or system|; here both sides of | are empty.")
+        raise Invalid(
+            "A token is written code, system|code, |code or system|; here both sides of | are empty."
+        )
     return TokenValue(system, code or None)
 
 
@@ -211,7 +217,9 @@ def parse_date(text: str, zone: tzinfo = UTC) -> DateValue:
 
 def _decimal(text: str) -> Decimal:
     if len(text) > _MAX_DIGITS or not _NUMBER.fullmatch(text):
-        raise Invalid(f"'{text[:40]}' is not a number: write 100, 5.40 or 1e2, with a prefix like gt where needed.")
+        raise Invalid(
+            f"'{text[:40]}' is not a number: write 100, 5.40 or 1e2, with a prefix like gt where needed."
+        )
     return Decimal(text)
 
 
@@ -246,7 +254,7 @@ def parse_quantity(text: str) -> QuantityValue:
     if len(pieces) == 1:
         return QuantityValue(prefix, number, low, high)
     system, code = pieces[1] or None, pieces[2] or None
-    if code is None or system not in (None, ucum.SYSTEM):
+    if code is None or system != ucum.SYSTEM:
         return QuantityValue(prefix, number, low, high, system, code)
     exact = ucum.canonical_range(number, number, code)
     rough = ucum.canonical_range(low, high, code)
@@ -284,7 +292,9 @@ def parse_near(text: str) -> NearValue:
     unit = pieces[3] if len(pieces) > 3 and pieces[3] else "km"
     metres = ucum.convert(distance, unit, "m")
     if metres is None or distance < 0:
-        raise Invalid(f"'{distance} {unit}' is not a distance: write a number and a UCUM unit of length such as km.")
+        raise Invalid(
+            f"'{distance} {unit}' is not a distance: write a number and a UCUM unit of length such as km."
+        )
     return NearValue(latitude, longitude, metres)
 
 
@@ -348,7 +358,9 @@ def approximate_numbers(value: Decimal, low: Decimal, high: Decimal) -> tuple[De
     return min(low, value - tenth), max(high, value + tenth)
 
 
-def number_matches(prefix: str, lo: Decimal, hi: Decimal, value: Decimal, low: Decimal, high: Decimal) -> bool:
+def number_matches(
+    prefix: str, lo: Decimal, hi: Decimal, value: Decimal, low: Decimal, high: Decimal
+) -> bool:
     """Whether a resource's [lo, hi] matches `value`, which stands for [low, high), under the prefix (see NUMBER_RULES)."""
     if prefix == "eq":
         return low <= lo and hi < high
@@ -357,5 +369,12 @@ def number_matches(prefix: str, lo: Decimal, hi: Decimal, value: Decimal, low: D
     if prefix == "ap":
         low, high = approximate_numbers(value, low, high)
         return lo <= high and low <= hi
-    tests = {"gt": value < hi, "ge": value <= hi, "lt": lo < value, "le": lo <= value, "sa": value < lo, "eb": hi < value}
+    tests = {
+        "gt": value < hi,
+        "ge": value <= hi,
+        "lt": lo < value,
+        "le": lo <= value,
+        "sa": value < lo,
+        "eb": hi < value,
+    }
     return tests[prefix]

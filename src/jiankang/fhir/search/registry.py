@@ -14,7 +14,9 @@ from jiankang.fhir.search.model import Extracted, Parameter
 from jiankang.fhir.search.parameters import parameter, parameters
 from jiankang.kernel.errors import Invalid, Unprocessable
 
-_TYPES = frozenset({"number", "date", "string", "token", "reference", "composite", "quantity", "uri", "special"})
+_TYPES = frozenset(
+    {"number", "date", "string", "token", "reference", "composite", "quantity", "uri", "special"}
+)
 
 
 class Registry:

@@ -8,10 +8,7 @@ from functools import lru_cache
 from html import unescape
 from typing import Any
 
-_CJK = (
-    "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
-    "\U00020000-\U000323af"
-)
+_CJK = "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U000323af"
 _RUN = re.compile(f"[{_CJK}]+|[^\\W_{_CJK}]+")
 _CJK_START = re.compile(f"[{_CJK}]")
 _TAG = re.compile(r"<[^>]*>|<!--.*?-->", re.DOTALL)

@@ -63,7 +63,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Has a number or quantity under `hash` that compares so with [lo, hi).
+    """Has a number or quantity under `hash` that compares so with [lo, hi), or with lo where the comparison is exact.
 
     `unit` restricts to a unit's key as written, `canon` to a canonical one (then the canonical values are compared).
     """
@@ -74,6 +74,17 @@ class Amount:
     hi: float
     unit: int | None = None
     canon: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Has a position (degrees, under two hashes) within `metres` of the one given, over a sphere."""
+
+    latitudes: int
+    longitudes: int
+    latitude: float
+    longitude: float
+    metres: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +167,7 @@ class Not:
 
 
 Criterion = (
-    Keys | Lookup | Member | Text | Span | Amount | Ids | Updated | Missing | Words | OfType | Chain | Has | Every | Some | Not
+    Keys | Lookup | Member | Text | Span | Amount | Ids | Updated | Missing | Words | OfType | Chain | Has | Near | Every | Some | Not
 )
 
 NOTHING = Some(())

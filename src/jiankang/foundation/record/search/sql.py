@@ -21,6 +21,7 @@ from jiankang.foundation.record.search.criteria import (
     Keys,
     Member,
     Missing,
+    Near,
     Not,
     OfType,
     Some,
@@ -122,7 +123,7 @@ class Bound:
 
 
 def span_condition(bound: Bound, criterion: Span, s: str) -> str:
-    """How the span row `s` compares (http://hl7.org/fhir/R4/search.html#prefix); target [s.lo, s.hi), search [lo, hi)."""
+    """How the span row `s` compares: `jiankang.fhir.search.DATE_RULES`."""
     low, high = bound.big(criterion.lo), bound.big(criterion.hi)
     return {
         "eq": f"{s}.lo >= {low} AND {s}.hi <= {high}",
@@ -138,10 +139,10 @@ def span_condition(bound: Bound, criterion: Span, s: str) -> str:
 
 
 def amount_condition(bound: Bound, criterion: Amount, q: str) -> str:
-    """How the quantity row `q` compares, units included; target [q.lo, q.hi] closed, search [lo, hi)."""
+    """How the quantity row `q` compares, units included: `jiankang.fhir.search.NUMBER_RULES`."""
     low, high = bound.real(criterion.lo), bound.real(criterion.hi)
     lo, hi = (f"{q}.lo", f"{q}.hi") if criterion.canon is None else (f"{q}.canon_lo", f"{q}.canon_hi")
-    within = f"{lo} >= {low} AND ({hi} < {high} OR {hi} = {low})"
+    within = f"{lo} >= {low} AND {hi} < {high}"
     text = {
         "eq": within,
         "ne": f"NOT ({within})",
@@ -302,6 +303,20 @@ def _test_has(bound: Bound, criterion: Has, r: str) -> str:
     )
 
 
+_EARTH_METRES = 6_371_008.8
+
+
+def _test_near(bound: Bound, criterion: Near, r: str) -> str:
+    a, o = bound.alias("a"), bound.alias("o")
+    lat, lon = bound.real(criterion.latitude), bound.real(criterion.longitude)
+    return (
+        f"EXISTS (SELECT FROM quantity {a}, quantity {o} WHERE {a}.rid = {r}.rid AND {o}.rid = {r}.rid AND "
+        f"{a}.hash + 0 = {bound.big(criterion.latitudes)} AND {o}.hash + 0 = {bound.big(criterion.longitudes)} AND "
+        f"2 * {_EARTH_METRES} * asind(least(1, sqrt(power(sind(({a}.lo - {lat}) / 2), 2) + cosd({lat}) * cosd({a}.lo) * "
+        f"power(sind(({o}.lo - {lon}) / 2), 2)))) * pi() / 180 <= {bound.real(criterion.metres)} OFFSET 0)"
+    )
+
+
 def _test_every(bound: Bound, criterion: Every, r: str) -> str:
     return "(" + " AND ".join(test(bound, part, r) for part in criterion.parts) + ")" if criterion.parts else "TRUE"
 
@@ -327,6 +342,7 @@ _TESTS = {
     OfType: _test_types,
     Chain: _test_chain,
     Has: _test_has,
+    Near: _test_near,
     Every: _test_every,
     Some: _test_some,
     Not: _test_not,

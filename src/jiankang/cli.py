@@ -1,0 +1,210 @@
+"""The shell's front door: `jiankang serve`, `load`, `export`, `import`, `db`, `doctor`, `demo`.
+
+Exit codes: 0 done; 1 done in part (some input was refused, it says which); 2 wrong use; 3 could not be done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jiankang import __version__
+from jiankang.kernel.errors import Invalid, Problem
+from jiankang.kernel.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+_EXAMPLES = """examples:
+  jiankang serve --port 8000 --data ./data      start the server, with a database of its own under ./data
+  jiankang load bundles/ observations.ndjson    load transaction bundles and NDJSON (also .gz .bz2 .zst)
+  jiankang export --out dump/                   write everything as NDJSON, one file a type
+  jiankang db status                            which schema changes the database has
+  jiankang doctor                               is everything here that is needed?
+
+Settings may also come from the environment (JIANKANG_DATABASE_URL, JIANKANG_PORT, …); docs/reference/settings.md
+lists them. Each command has its own --help."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="jiankang", formatter_class=form, epilog=_EXAMPLES,
+        description="Jiankang 健康: one record per person for a whole region, kept as FHIR R4.",
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"jiankang {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--data", type=Path, help="folder of the embedded database (default .jiankang/data)")
+    common.add_argument("--database-url", dest="database_url", help="a PostgreSQL server to use instead")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str, example: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name, help=text, description=text, parents=[common], formatter_class=form, epilog=f"example:\n  {example}"
+        )
+
+    serve = add("serve", "Start the server and print its address.", "jiankang serve --port 0 --data /srv/jiankang")
+    serve.add_argument("--host", help="address to listen on; loopback only until people can sign in")
+    serve.add_argument("--port", type=int, help="port to listen on; 0 takes a free one (default 8000)")
+    serve.add_argument("--workers", type=int, help="server processes (default 2)")
+    load = add("load", "Load FHIR files into the record.", "jiankang load ../synthea/output/fhir --workers 2")
+    load.add_argument("paths", nargs="+", type=Path, metavar="FILE|DIR")
+    load.add_argument("--workers", type=int, help="processes that load (default 2)")
+    export = add("export", "Write the record as NDJSON, one file a type.", "jiankang export --out dump --type Patient")
+    export.add_argument("--out", type=Path, required=True, help="folder to write into")
+    export.add_argument("--type", action="append", dest="types", metavar="TYPE", help="only this type; may be repeated")
+    export.add_argument("--since", help="only what changed at or after this instant")
+    import_ = add("import", "Import NDJSON, resumable and exactly once.", "jiankang import dump/Patient.ndjson")
+    import_.add_argument("paths", nargs="+", type=Path, metavar="FILE|DIR")
+    db = add("db", "Look after the database's schema.", "jiankang db migrate")
+    db.add_argument("action", choices=["migrate", "status"])
+    db.add_argument("--distributed", action="store_true", help="spread the tables over a Citus cluster")
+    add("doctor", "Check that everything needed is here.", "jiankang doctor")
+    demo = add("demo", "Load example people, start the server and say what to try.", "jiankang demo --port 8000")
+    demo.add_argument("--port", type=int, help="port to listen on (default 8000)")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load_settings(
+            **{
+                name: getattr(options, name)
+                for name in ("data", "database_url", "host", "port", "workers")
+                if getattr(options, name, None) is not None
+            }
+        )
+        return _COMMANDS[options.command](settings, options)
+    except Invalid as problem:
+        print(f"jiankang: {problem}", file=sys.stderr)
+        return 2
+    except Problem as problem:
+        print(f"jiankang: {problem}", file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        return 130
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _serve(settings: Settings, _: argparse.Namespace) -> int:
+    from jiankang.serving import serve
+
+    _tell("Nobody can sign in yet: whoever reaches this address may read and change every record. Listening on loopback only.")
+    return serve(settings, _say)
+
+
+def _load(settings: Settings, options: argparse.Namespace) -> int:
+    from jiankang.foundation.record.loading import load_paths
+    from jiankang.serving import database
+
+    with database(settings, shared=True) as url:
+        return load_paths(url, options.paths, workers=settings.workers, progress=_tell)
+
+
+def _export(settings: Settings, options: argparse.Namespace) -> int:
+    from jiankang.foundation.record.bulk import cli_export
+    from jiankang.serving import database
+
+    with database(settings, shared=True) as url:
+        return cli_export(url, options.out, types=options.types, since=options.since, progress=_tell)
+
+
+def _import(settings: Settings, options: argparse.Namespace) -> int:
+    from jiankang.foundation.record.bulk import cli_import
+    from jiankang.serving import database
+
+    with database(settings, shared=True) as url:
+        return cli_import(url, options.paths, progress=_tell)
+
+
+def _db(settings: Settings, options: argparse.Namespace) -> int:
+    from jiankang.kernel.migrations import run_once, status
+    from jiankang.main import MIGRATIONS
+    from jiankang.serving import database
+
+    if options.action == "status":
+        with database(settings, shared=True, migrating=False) as url:
+            for migration in status(url, MIGRATIONS):
+                _say(f"{'applied ' if migration.applied else 'missing '} {migration.name}")
+        return 0
+    with database(settings, shared=True) as url:
+        if options.distributed and run_once(url, MIGRATIONS / "distributed.sql"):
+            _say("the tables are spread over the cluster")
+        _say("the schema is up to date")
+    return 0
+
+
+def _doctor(settings: Settings, _: argparse.Namespace) -> int:
+    from jiankang.doctor import checks
+
+    bad = 0
+    for name, ok, text in checks(settings):
+        _say(f"{'ok  ' if ok else 'BAD '} {name}: {text}")
+        bad += not ok
+    return 3 if bad else 0
+
+
+def _demo(settings: Settings, _: argparse.Namespace) -> int:
+    """Real input beside the checkout when it is there, else people made by our own generator."""
+    from jiankang.foundation.record.loading import load_paths
+    from jiankang.serving import bind, database, serve
+
+    if settings.port:
+        bind(settings.host, settings.port).close()
+    real = ROOT.parent / "shared" / "data" / "synthea"
+    marker = settings.data / "demo-loaded"
+    with database(settings, shared=True) as url:
+        if marker.exists():
+            _tell("-- the example people are loaded already")
+        elif real.is_dir():
+            _tell("-- loading the Synthea bundles")
+            load_paths(url, [real], workers=settings.workers, progress=_tell)
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                _tell("-- making people of Chengmai and loading them")
+                generator = ROOT / "tools" / "region" / "generate.py"
+                subprocess.run(  # noqa: S603
+                    [sys.executable, str(generator), "--people", "60", "--seed", "1", "--out", folder], check=True
+                )
+                load_paths(url, [Path(folder)], workers=settings.workers, progress=_tell)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+
+    def say(text: str) -> None:
+        _say(text)
+        base = text.rsplit(" ", 1)[-1]
+        _say(
+            "try:\n"
+            f"  curl -s '{base}/Patient?_count=3&_pretty=true'\n"
+            f"  curl -s '{base}/Observation?code=http://loinc.org|8302-2&_sort=-date&_count=5&_pretty=true'\n"
+            f"  curl -s '{base}/Patient?_has:Condition:patient:code=http://snomed.info/sct|44054006&_summary=count'\n"
+            f"  curl -s '{base}/Patient/ID/$everything?_pretty=true'     (take an ID from the first answer)\n"
+            f"  curl -s '{base}/metadata?_pretty=true' | head -50\n"
+            "Ctrl-C stops the server."
+        )
+
+    return serve(settings, say)
+
+
+_COMMANDS = {
+    "serve": _serve, "load": _load, "export": _export, "import": _import, "db": _db, "doctor": _doctor, "demo": _demo,
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

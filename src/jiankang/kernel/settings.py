@@ -1,0 +1,85 @@
+"""All settings, read here and nowhere else: `JIANKANG_NAME` in the environment, or an option of the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jiankang.kernel.errors import Invalid
+
+PREFIX = "JIANKANG_"
+
+
+def _setting(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an installation may choose. Every name is also the environment variable `JIANKANG_<NAME>`."""
+
+    database_url: str = _setting(
+        "", "Address of a PostgreSQL server ≥ 15 (`postgresql://…`). Empty: an embedded server under `data`."
+    )
+    data: Path = _setting(Path(".jiankang/data"), "Folder of the embedded server, of exports and of keys made here.")
+    host: str = _setting("127.0.0.1", "Address to listen on. Only loopback is allowed until people can sign in.")
+    port: int = _setting(8000, "Port to listen on; 0 takes a free one.")
+    workers: int = _setting(2, "Server processes.")
+    connections: int = _setting(8, "Database connections of each server process.")
+    base_url: str = _setting("", "Public address of the FHIR API, as in `https://health.example/fhir`; empty: as asked.")
+    prepare_statements: bool = _setting(True, "Keep prepared statements; `false` behind a pooler that cannot.")
+    shared_buffers: str = _setting("256MB", "Page cache of the embedded server.")
+    max_resource_bytes: int = _setting(16 * 1024 * 1024, "Largest single resource taken.")
+    max_bundle_bytes: int = _setting(128 * 1024 * 1024, "Largest Bundle taken, unpacked.")
+    max_bundle_entries: int = _setting(20_000, "Most entries of one Bundle.")
+    body_seconds: int = _setting(60, "How long a request's body may take to arrive.")
+    header_seconds: int = _setting(10, "How long a request's headers may take to arrive.")
+    search_cost: int = _setting(200_000, "Most index rows that a search may be expected to touch before it is refused.")
+    import_dir: Path = _setting(Path(".jiankang/import"), "Folder that `$import` may read files from.")
+    secret: str = _setting("", "Key that signs page and download links; empty: made once and kept in `data`.")
+    cors_origins: str = _setting("", "Origins of browser programs that may call the API, separated by commas; `*` for all.")
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
+
+
+def _parsed(kind: Any, text: str, name: str) -> Any:
+    try:
+        if kind == "bool":
+            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+        if kind == "int":
+            return int(text)
+    except (KeyError, ValueError):
+        raise Invalid(f"{PREFIX}{name.upper()} is {text!r}, but {'true or false' if kind == 'bool' else 'a whole number'} is expected") from None
+    return Path(text) if kind == "Path" else text
+
+
+def load_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
+    """The settings in force: `given` before the environment before the defaults; None in `given` means not given.
+
+    Raises Invalid for a value that cannot be read and for a `JIANKANG_` name that is no setting.
+    """
+    variables = os.environ if environment is None else environment  # noqa: TID251 - the one place
+    values: dict[str, Any] = {}
+    known = {one.name: one for one in dataclasses.fields(Settings)}
+    for variable, text in variables.items():
+        if not variable.startswith(PREFIX) or variable.startswith((f"{PREFIX}TEST_", f"{PREFIX}CRASH_")):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in known:
+            raise Invalid(f"{variable} is no setting; see docs/reference/settings.md")
+        values[name] = _parsed(known[name].type, text, name)
+    values.update({name: value for name, value in given.items() if value is not None})
+    return Settings(**values)
+
+
+def reference() -> str:
+    """The reference page of all settings."""
+    lines = ["# Settings", "", "Written by `make docs` from `jiankang.kernel.settings`.", ""]
+    lines += ["| environment variable | default | what it is |", "| --- | --- | --- |"]
+    for one in dataclasses.fields(Settings):
+        default = f"`{one.default}`" if str(one.default) else "(empty)"
+        lines.append(f"| `{PREFIX}{one.name.upper()}` | {default} | {one.metadata['doc']} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,83 @@
+"""The composition root: the only file that knows every room."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Mount, Route
+
+from jiankang.foundation.record.api import create_fhir_app
+from jiankang.foundation.record.store import Record
+from jiankang.kernel.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+    from jiankang.kernel.settings import Settings
+
+MIGRATIONS = Path(__file__).parent / "foundation" / "record" / "migrations"
+
+
+def signing_key(settings: Settings) -> bytes:
+    """The key that signs links: the one given, else one made once and kept where only we can read it."""
+    if settings.secret:
+        return settings.secret.encode()
+    path = settings.data / "signing.key"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(f".{secrets.token_hex(4)}")
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(secrets.token_bytes(32))
+        try:
+            path.hardlink_to(fresh)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_bytes()
+
+
+class _Late:
+    """An ASGI app that is made when the server starts up."""
+
+    def __init__(self) -> None:
+        self.app: Any = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+def create_app(settings: Settings, database_url: str) -> Starlette:
+    """The whole platform as one ASGI app, over the migrated database at `database_url`."""
+    fhir = _Late()
+    key = signing_key(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with Record.open(database_url, connections=settings.connections) as record:
+            app.state.record = record
+            fhir.app = create_fhir_app(record, settings=settings, secret=key)
+            yield
+
+    async def health(request: Request) -> JSONResponse:
+        """Whether this process can reach its database."""
+        try:
+            async with request.app.state.record.pool.connection(timeout=2) as db:
+                await db.execute("SELECT 1")
+        except (Problem, OSError, Exception) as error:  # noqa: BLE001 - any failure is the answer
+            return JSONResponse({"status": "down", "why": type(error).__name__}, status_code=503)
+        return JSONResponse({"status": "up"})
+
+    async def front(_: Request) -> PlainTextResponse:
+        return PlainTextResponse("健康 Jiankang. The record's API is at /fhir (try /fhir/metadata).\n")
+
+    routes = [Route("/", front), Route("/health", health), Mount("/fhir", app=fhir)]
+    return Starlette(routes=routes, lifespan=lifespan)
