@@ -81,7 +81,9 @@ def post(path: str, body: bytes, host: str = "bench") -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-async def run(port: int, make: Callable[[int], bytes], *, clients: int, seconds: float = 5, count: int | None = None) -> Result:
+async def run(
+    port: int, make: Callable[[int], bytes], *, clients: int, seconds: float = 5, count: int | None = None
+) -> Result:
     """Send `make(0)`, `make(1)`, ... from `clients` connections for `seconds`, or `count` requests in all."""
     result = Result(0)
     number = 0

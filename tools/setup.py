@@ -60,8 +60,10 @@ def done(name: str, value: str) -> None:
 
 
 def check_machine() -> None:
-    if sys.version_info < (3, 11):
-        fail(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: install it and run `make PYTHON=python3.11 …`")
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file runs on whatever Python is there
+        fail(
+            f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: install it and run `make PYTHON=python3.11 …`"
+        )
     free = shutil.disk_usage(ROOT).free / 1e9
     if free < NEEDED_GB:
         fail(f"{NEEDED_GB} GB of disk are needed here, {free:.1f} GB are free")
@@ -77,12 +79,33 @@ def environment() -> None:
     lock = digest(ROOT / "requirements.lock")
     if changed("python", lock):
         step("installing Python packages (hashes checked)")
-        run(PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r", "requirements.lock")
+        run(
+            PYTHON,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "--require-hashes",
+            "-r",
+            "requirements.lock",
+        )
         done("python", lock)
     project = digest(ROOT / "pyproject.toml")
     if changed("project", project) or not (VENV / "bin" / "jiankang").exists():
         step("installing jiankang itself (editable)")
-        run(PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "-e", ".")
+        run(
+            PYTHON,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--no-build-isolation",
+            "-e",
+            ".",
+        )
         done("project", project)
 
 

@@ -104,7 +104,9 @@ def _tell(text: str) -> None:
 def _serve(settings: Settings, _: argparse.Namespace) -> int:
     from jiankang.serving import serve
 
-    _tell("Nobody can sign in yet: whoever reaches this address may read and change every record. Listening on loopback only.")
+    _tell(
+        "Nobody can sign in yet: whoever reaches this address may read and change every record. Listening on loopback only."
+    )
     return serve(settings, _say)
 
 

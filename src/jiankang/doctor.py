@@ -19,7 +19,11 @@ Check = tuple[str, bool, str]
 def checks(settings: Settings) -> Iterator[Check]:
     """Name, whether it is well, and a sentence, for each thing that is needed."""
     version = sys.version.split()[0]
-    yield "Python", sys.version_info >= (3, 11), version if sys.version_info >= (3, 11) else f"{version}; 3.11 is needed"
+    yield (
+        "Python",
+        sys.version_info >= (3, 11),
+        version if sys.version_info >= (3, 11) else f"{version}; 3.11 is needed",
+    )
     yield _definitions()
     yield _disk(settings)
     yield _port(settings)

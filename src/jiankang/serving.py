@@ -80,7 +80,9 @@ def bind(host: str, port: int) -> socket.socket:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except OSError as error:
-        raise Unavailable(f"port {port} of {host} cannot be used ({error.strerror}): choose another with --port") from None
+        raise Unavailable(
+            f"port {port} of {host} cannot be used ({error.strerror}): choose another with --port"
+        ) from None
     finally:
         probe.close()
     bound = socket.socket(family, socket.SOCK_STREAM)
@@ -163,17 +165,17 @@ def bind_again(host: str, port: int) -> socket.socket:
 
 async def _tell(server: uvicorn.Server, ready: Event) -> None:
     """Say when we are ready, and stop when the parent is gone."""
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn sets a flag, not an event
         await asyncio.sleep(0.01)
     ready.set()
     parent = multiprocessing.parent_process()
-    while parent is not None and parent.is_alive():
+    while parent is not None and parent.is_alive():  # noqa: ASYNC110 - a process sets no event
         await asyncio.sleep(1)
     server.should_exit = True
 
 
-class _Stop(Exception):
-    pass
+class _Stop(Exception):  # noqa: N818 - a request, not an error
+    """Somebody asked us to stop."""
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> int:

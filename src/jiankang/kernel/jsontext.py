@@ -26,9 +26,7 @@ _SPACED_COLON = re.compile(rb":(?<=\s:)")
 _NAME_END = re.compile(rb'"\s*+:')
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]:]', re.DOTALL)
 _NUL_ESCAPE = re.compile(rb"(?:[^\\]|^)(?:\\\\)*+\\u0000")
-_LONE_SURROGATE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]"
-)
+_LONE_SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]")
 _BYTE_POSITION = re.compile(r"\(byte (\d+)\)")
 _EXPONENT = re.compile(rb"E[-+]?[0-9]")
 
@@ -71,9 +69,7 @@ def decode(raw: bytes | str, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DE
         raise _explained(data, error, max_depth) from None
     # Each member's name ends in `":`. As many of those as names in the decoded tree means: none came twice.
     # A string that holds `":` makes the first number larger and sends us to the exact check, never past it.
-    names = (
-        _count_names(value, max_depth) if value.__class__ is dict else _count_in_list([value], max_depth + 1)
-    )
+    names = _count_names(value, max_depth) if value.__class__ is dict else _count_in_list([value], max_depth + 1)
     if names < 0:
         raise _too_deep(data, max_depth)
     ends = len(_NAME_END.findall(data)) if _SPACED_COLON.search(data) else data.count(b'":')

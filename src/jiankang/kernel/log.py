@@ -12,7 +12,12 @@ from jiankang.kernel.clock import instant, system_clock
 
 class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = {"at": instant(system_clock()), "level": record.levelname, "from": record.name, "says": record.getMessage()}
+        line = {
+            "at": instant(system_clock()),
+            "level": record.levelname,
+            "from": record.name,
+            "says": record.getMessage(),
+        }
         if record.exc_info and record.exc_info[1] is not None:
             line["trace"] = "".join(traceback.format_exception(record.exc_info[1]))
         return json.dumps(line, ensure_ascii=False)

@@ -41,7 +41,7 @@ def _digest(path: Path) -> str:
 
 
 def _applied(db: psycopg.Connection[tuple[str, str]]) -> dict[str, str]:
-    if db.execute("SELECT to_regclass('schema_migration') IS NULL AS missing").fetchone() == (True,):
+    if not db.execute("SELECT FROM pg_tables WHERE tablename = 'schema_migration'").fetchall():
         return {}
     return dict(db.execute("SELECT name, digest FROM schema_migration").fetchall())
 

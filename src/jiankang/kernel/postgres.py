@@ -201,6 +201,8 @@ def start_embedded(data_dir: Path, *, shared_buffers: str = "256MB", fsync: bool
         server = EmbeddedPostgres(f"postgresql://postgres@/postgres?host={run}", data, log)
         if not (data / "PG_VERSION").exists():
             _initialise(binaries, data, account)
+        for child in _children:  # a server of ours that was killed is a zombie until it is asked for its end
+            child.poll()
         started = None
         if server.pid is None:
             settings = SETTINGS | {"shared_buffers": shared_buffers, "unix_socket_directories": str(run)}

@@ -12,6 +12,8 @@ from typing import Any
 from jiankang.kernel.errors import Invalid
 
 PREFIX = "JIANKANG_"
+_DATA = Path(".jiankang/data")
+_IMPORT = Path(".jiankang/import")
 
 
 def _setting(default: Any, doc: str) -> Any:
@@ -25,12 +27,14 @@ class Settings:
     database_url: str = _setting(
         "", "Address of a PostgreSQL server ≥ 15 (`postgresql://…`). Empty: an embedded server under `data`."
     )
-    data: Path = _setting(Path(".jiankang/data"), "Folder of the embedded server, of exports and of keys made here.")
+    data: Path = _setting(_DATA, "Folder of the embedded server, of exports and of keys made here.")
     host: str = _setting("127.0.0.1", "Address to listen on. Only loopback is allowed until people can sign in.")
     port: int = _setting(8000, "Port to listen on; 0 takes a free one.")
     workers: int = _setting(2, "Server processes.")
     connections: int = _setting(8, "Database connections of each server process.")
-    base_url: str = _setting("", "Public address of the FHIR API, as in `https://health.example/fhir`; empty: as asked.")
+    base_url: str = _setting(
+        "", "Public address of the FHIR API, as in `https://health.example/fhir`; empty: as asked."
+    )
     prepare_statements: bool = _setting(True, "Keep prepared statements; `false` behind a pooler that cannot.")
     shared_buffers: str = _setting("256MB", "Page cache of the embedded server.")
     max_resource_bytes: int = _setting(16 * 1024 * 1024, "Largest single resource taken.")
@@ -39,9 +43,11 @@ class Settings:
     body_seconds: int = _setting(60, "How long a request's body may take to arrive.")
     header_seconds: int = _setting(10, "How long a request's headers may take to arrive.")
     search_cost: int = _setting(200_000, "Most index rows that a search may be expected to touch before it is refused.")
-    import_dir: Path = _setting(Path(".jiankang/import"), "Folder that `$import` may read files from.")
+    import_dir: Path = _setting(_IMPORT, "Folder that `$import` may read files from.")
     secret: str = _setting("", "Key that signs page and download links; empty: made once and kept in `data`.")
-    cors_origins: str = _setting("", "Origins of browser programs that may call the API, separated by commas; `*` for all.")
+    cors_origins: str = _setting(
+        "", "Origins of browser programs that may call the API, separated by commas; `*` for all."
+    )
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
 
 
@@ -52,7 +58,9 @@ def _parsed(kind: Any, text: str, name: str) -> Any:
         if kind == "int":
             return int(text)
     except (KeyError, ValueError):
-        raise Invalid(f"{PREFIX}{name.upper()} is {text!r}, but {'true or false' if kind == 'bool' else 'a whole number'} is expected") from None
+        raise Invalid(
+            f"{PREFIX}{name.upper()} is {text!r}, but {'true or false' if kind == 'bool' else 'a whole number'} is expected"
+        ) from None
     return Path(text) if kind == "Path" else text
 
 

@@ -24,7 +24,12 @@ async def record(database_url):
 
 def patient(id_: str = "p1", family: str = "王") -> bytes:
     return json.dumps(
-        {"resourceType": "Patient", "id": id_, "name": [{"family": family, "given": ["芳"]}], "birthDate": "1980-02-03"},
+        {
+            "resourceType": "Patient",
+            "id": id_,
+            "name": [{"family": family, "given": ["芳"]}],
+            "birthDate": "1980-02-03",
+        },
         ensure_ascii=False,
     ).encode()
 

@@ -1,7 +1,7 @@
 """Compiles the search parameters of a type into one Python function that finds all values of a resource.
 
-Paths become nested look-ups, shared prefixes are walked once, absent elements cost one `dict.get`. Expressions beyond
-plain paths go through `jiankang.fhir.path`. http://hl7.org/fhir/R4/searchparameter.html
+Paths become nested look-ups, shared prefixes are walked once, absent elements cost one `dict.get`.
+Expressions beyond plain paths go through `jiankang.fhir.path`. http://hl7.org/fhir/R4/searchparameter.html
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from functools import cache
 from itertools import product
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from jiankang.fhir.definitions import Element, load
 from jiankang.fhir.search import emit
@@ -22,6 +21,9 @@ from jiankang.fhir.search.model import ComponentParameter, Extracted, Parameter
 from jiankang.fhir.search.parameters import KEPT_BY_THE_STORE, principal_dates
 from jiankang.fhir.search.text import content_words, narrative_words
 from jiankang.kernel.errors import Invalid
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
 
 Extractor = Callable[[dict[str, Any]], Extracted]
 
@@ -100,8 +102,9 @@ class _Source:
         self.names: dict[str, Any] = {
             name: getattr(emit, name)
             for name in (
-                "concept", "coding", "identifier", "contact", "human_name", "address", "reference", "reference_text",
-                "refers_to", "resource_reference", "canonical", "quantities_of", "numbers_of", "dates_of", "position",
+                "concept", "coding", "identifier", "contact", "human_name", "address", "reference",
+                "reference_text", "refers_to", "resource_reference", "canonical", "quantities_of", "numbers_of",
+                "dates_of", "position",
             )
         }  # fmt: skip
         self.names |= {"date_range": date_range, "ZONE": zone, "Extracted": Extracted, "product": product}
@@ -142,7 +145,8 @@ def compile_extractor(type_name: str, parameters: Iterable[Parameter], zone: tzi
     source.add(1, "numbers = []; quantities = []; composites = []; present = 0")
     source.add(
         1,
-        "into = Extracted(tokens, strings, references, urls, logical, uris, dates, numbers, quantities, composites)",
+        "into = Extracted(tokens, strings, references, urls, logical, uris, dates, numbers, quantities,"
+        " composites)",
     )
     _write_node(source, root, "r", 1, type_name)
     for parameter, path in flags:
@@ -411,7 +415,7 @@ def _component_values(
 
 
 def _component_base(kind: str, part: PlainPath) -> str:
-    return kind.split(".")[0] if part.root == "%resource" else kind
+    return kind.split(".", maxsplit=1)[0] if part.root == "%resource" else kind
 
 
 def _write_component_node(source: _Source, node: _Node, var: str, depth: int) -> None:
@@ -536,7 +540,7 @@ def _owns_compartment(type_name: str) -> bool:
 
 
 def _membership(type_name: str, known: Mapping[str, Parameter]) -> frozenset[tuple[str, str]]:
-    """Pairs of parameter and type: a reference of that parameter to that type puts the resource into its compartment."""
+    """Pairs of parameter and type: such a reference puts the resource into the compartment that it names."""
     pairs: set[tuple[str, str]] = set()
     for name in load().compartment_names:
         for code in load().compartment(name, type_name) or ():

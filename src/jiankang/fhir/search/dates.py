@@ -23,10 +23,10 @@ _HELP = "write YYYY, YYYY-MM, YYYY-MM-DD, or YYYY-MM-DDThh:mm[:ss[.sss]] with Z 
 
 @lru_cache(maxsize=65536)
 def date_range(text: str, zone: tzinfo = UTC) -> tuple[int, int]:
-    """The half-open range [lo, hi) of microseconds since 1970-01-01T00:00Z that a date, dateTime or instant covers.
+    """What a date, dateTime or instant covers: [lo, hi) in microseconds since 1970-01-01T00:00Z.
 
-    Its width is the precision given: year, month, day, minute, second, or a power of ten below. Where the text names
-    no offset it is read in `zone`. Raises Invalid for what is no date.
+    The width is the precision given: year, month, day, minute, second, or a power of ten below. Where the
+    text names no offset it is read in `zone`. Raises Invalid for what is no date.
     """
     match = _DATE.fullmatch(text)
     if match is None:
@@ -44,7 +44,7 @@ def date_range(text: str, zone: tzinfo = UTC) -> tuple[int, int]:
 
 
 def _seconds(text: str, start: int, second: str, fraction: str | None) -> tuple[int, int]:
-    """The second, or part of one, in the minute that starts at `start`; a leap second is its minute's last."""
+    """The second, or part of one, in the minute from `start`; a leap second is its minute's last."""
     whole = int(second)
     if whole > 60:
         raise Invalid(f"'{text[:40]}' has {whole} seconds in a minute: {_HELP}.")

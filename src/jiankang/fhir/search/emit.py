@@ -1,7 +1,7 @@
 """Rows for one value of each data type: what generated code calls for every element it meets.
 
-Which part of a type a search asks is in http://hl7.org/fhir/R4/search.html#ptypes. Values are those of a resource
-that passed the structure check.
+Which part of a type a search asks is in http://hl7.org/fhir/R4/search.html#ptypes. Values are those of a
+resource that passed the structure check.
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ def identifier(rows: Rows, param: str, value: Json) -> None:
     kind = value.get("type")
     described = None if kind is None else kind.get("text")
     rows.append((param, "identifier", value.get("system"), text, described))
-    kind = value.get("type")
     if kind is not None:
         for entry in kind.get("coding") or ():
             if "code" in entry:
@@ -177,7 +176,7 @@ def period_range(value: Json, zone: tzinfo = UTC) -> tuple[int, int] | None:
 
 
 def dates_of(kind: str, value: Any, zone: tzinfo = UTC) -> list[tuple[int, int]]:
-    """The ranges of time that a value of type `kind` covers; those of a Timing are its events and its bounds."""
+    """The ranges of time that a value of type `kind` covers; of a Timing its events and its bounds."""
     if kind in ("date", "dateTime", "instant"):
         return [date_range(value, zone)]
     if kind == "Period":

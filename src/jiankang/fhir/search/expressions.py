@@ -22,8 +22,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class PlainPath:
-    """Element names from `root` (a type, '%resource', or '' for the context) on; the last may be a reference to a type.
+    """Element names from `root` (a type, '%resource', or '' for the context) on.
 
+    `resolves_to`: the last is a reference, and only to this type.
     `is_flag`: the expression asks whether the element exists and is not false.
     """
 
@@ -80,7 +81,7 @@ def parts(expression: str) -> tuple[Part, ...]:
 
 
 def parts_for(expression: str, type_names: tuple[str, ...]) -> tuple[Part, ...]:
-    """Those alternatives that can hold for a type; `type_names` are the type itself and all it specialises."""
+    """Those alternatives that can hold for a type, itself and all it specialises being `type_names`."""
     return tuple(
         part for part in parts(expression) if part.root in type_names or part.root in ("", "%resource")
     )

@@ -30,9 +30,10 @@ Composite = tuple[str, tuple[Component, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """A parameter that keeps no rows of its own: it asks the rows of `codes`, of references only those to `target`.
+    """A parameter that keeps no rows of its own: it asks those of `codes`, of references only to `target`.
 
-    `patient` of Observation is Alias(("subject",), "Patient"); `combo-code` is Alias(("code", "component-code")).
+    `patient` of Observation is Alias(("subject",), "Patient"); `combo-code` is Alias(("code",
+    "component-code")).
     """
 
     codes: tuple[str, ...]
@@ -54,8 +55,8 @@ class Parameter:
     """A search parameter of one resource type (http://hl7.org/fhir/R4/searchparameter.html).
 
     `type` is 'number', 'date', 'string', 'token', 'reference', 'composite', 'quantity', 'uri' or 'special'.
-    `number` is its bit in `Extracted.present`: the place of its code in sorted order for official parameters, after
-    them for custom ones. `targets` are the types that a reference may point to; () is any.
+    `number` is its bit in `Extracted.present`: the place of its code in sorted order for official
+    parameters, after them for custom ones. `targets` are the types that a reference may point to; () is any.
     """
 
     code: str
@@ -77,8 +78,9 @@ class Parameter:
 class Extracted:
     """All that one resource is found by. The first member of each row is the code of its parameter.
 
-    - `tokens`: (param, kind, system, code, text). kind 'code': system or None, code or None, display or text or None.
-      kind 'identifier': system or None, value, None. kind 'of-type': system and code of the identifier's type, value.
+    - `tokens`: (param, kind, system, code, text). kind 'code': system or None, code or None, display or text
+      or None. kind 'identifier': system or None, value, text of its type or None. kind 'of-type': system and
+      code of the identifier's type, value.
     - `strings`: (param, raw).
     - `references`: (param, type, id, version or None), relative ones.
     - `urls`: (param, absolute URL or urn), references that name another server or none.
@@ -86,10 +88,11 @@ class Extracted:
     - `uris`: (param, value); a canonical with a version is there twice, with and without it.
     - `dates`: (param, lo, hi), half-open, microseconds since 1970-01-01T00:00Z.
     - `numbers`: (param, lo, hi), both ends included; lo == hi unless the element is a range.
-    - `quantities`: (param, lo, hi, system, code, unit, canonical lo, canonical hi, canonical unit), ends included,
-      infinite where open; the last three are None where the unit is not UCUM's.
-    - `composites`: (param, components), each component ('token', system, code, text), ('quantity', lo, ... as above),
-      ('date', lo, hi), ('number', lo, hi), ('string', raw), ('uri', value), ('reference', type, id, version).
+    - `quantities`: (param, lo, hi, system, code, unit, canonical lo, canonical hi, canonical unit), ends
+      included, infinite where open; the last three are None where the unit is not UCUM's.
+    - `composites`: (param, components), each component ('token', system, code, text), ('quantity', lo, ...
+      as above), ('date', lo, hi), ('number', lo, hi), ('string', raw), ('uri', value), ('reference', type,
+      id, version).
     - `narrative`, `content`: words of `text.div` and of everything else, sorted.
     - `compartments`: (name, id) of each compartment that the resource is in.
     - `present`: a bit for each parameter that has a value, bit n in byte n // 8 (PostgreSQL's get_bit).

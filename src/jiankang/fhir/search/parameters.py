@@ -5,7 +5,6 @@ http://hl7.org/fhir/R4/searchparameter-registry.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import combinations
 from types import MappingProxyType
@@ -13,6 +12,10 @@ from types import MappingProxyType
 from jiankang.fhir.definitions import SearchParameter, load
 from jiankang.fhir.search.expressions import Part, PlainPath, parts_for
 from jiankang.fhir.search.model import Alias, ComponentParameter, Parameter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 KEPT_BY_THE_STORE = frozenset({"_id", "_lastUpdated", "_content", "_text", "_query"})
 """Parameters whose values are columns or words of the record, not rows of extracted values."""
@@ -116,7 +119,7 @@ def principal_dates(type_name: str) -> tuple[str, ...]:
 
 
 def principal_date(type_name: str) -> str | None:
-    """Code of the date parameter that orders a type's resources in time; None for those without, like Patient."""
+    """Code of the date parameter that orders a type's resources in time; None where there is none."""
     found = principal_dates(type_name)
     return found[0] if found else None
 

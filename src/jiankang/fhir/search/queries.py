@@ -1,13 +1,12 @@
 """What the value of a search parameter in a query means (http://hl7.org/fhir/R4/search.html).
 
-Everything here raises Invalid with a sentence that says what to write instead. Values come as the query string's
-percent-decoded text.
+Everything here raises Invalid with a sentence that says what to write instead. Values come as the query
+string's percent-decoded text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from decimal import Decimal
@@ -16,6 +15,10 @@ from types import MappingProxyType
 from jiankang.fhir.search import ucum
 from jiankang.fhir.search.dates import date_range
 from jiankang.kernel.errors import Invalid
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 """http://hl7.org/fhir/R4/search.html#prefix"""
@@ -70,8 +73,8 @@ class NumberValue:
 class QuantityValue:
     """A comparison with an amount. `system` and `code` None are any.
 
-    The `canon_` members say the same in the canonical unit of UCUM; None when the system asked for is another or none.
-    A code without system (`5.4||mg`) is a code or unit text as written.
+    The `canon_` members say the same in the canonical unit of UCUM; None when the system asked for is
+    another or none. A code without system (`5.4||mg`) is a code or unit text as written.
     """
 
     prefix: str
@@ -88,7 +91,7 @@ class QuantityValue:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceValue:
-    """A reference asked for: id alone (`type` None), Type/id, or an absolute `url` (canonicals keep `|version`)."""
+    """A reference asked for: id alone (`type` None), Type/id, or an absolute `url` (with its `|version`)."""
 
     type: str | None
     id: str | None
@@ -226,7 +229,8 @@ def _decimal(text: str) -> Decimal:
 def implicit_range(number: Decimal) -> tuple[Decimal, Decimal]:
     """What a number with these digits stands for: half a unit of its last digit to both sides.
 
-    100 is [99.5, 100.5), 100.00 is [99.995, 100.005), 1e2 is [50, 150). http://hl7.org/fhir/R4/search.html#number
+    100 is [99.5, 100.5), 100.00 is [99.995, 100.005), 1e2 is [50, 150).
+    http://hl7.org/fhir/R4/search.html#number
     """
     exponent = number.as_tuple().exponent
     half = Decimal(5).scaleb(int(exponent) - 1)
@@ -264,9 +268,9 @@ def parse_quantity(text: str) -> QuantityValue:
 
 
 def parse_reference(text: str, base: str | None = None) -> ReferenceValue:
-    """`id`, `Type/id`, `Type/id/_history/version`, or an absolute URL; one under `base` is read as a relative one.
+    """`id`, `Type/id`, `Type/id/_history/version`, or an absolute URL.
 
-    http://hl7.org/fhir/R4/search.html#reference
+    A URL under `base` is read as a relative one.     http://hl7.org/fhir/R4/search.html#reference
     """
     found = parse_string(text)
     if base is not None and found.startswith(base.rstrip("/") + "/"):
@@ -361,7 +365,7 @@ def approximate_numbers(value: Decimal, low: Decimal, high: Decimal) -> tuple[De
 def number_matches(
     prefix: str, lo: Decimal, hi: Decimal, value: Decimal, low: Decimal, high: Decimal
 ) -> bool:
-    """Whether a resource's [lo, hi] matches `value`, which stands for [low, high), under the prefix (see NUMBER_RULES)."""
+    """Whether a resource's [lo, hi] matches `value`, standing for [low, high), as NUMBER_RULES say."""
     if prefix == "eq":
         return low <= lo and hi < high
     if prefix == "ne":

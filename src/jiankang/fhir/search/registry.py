@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, tzinfo
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from jiankang.fhir.definitions import Component, SearchParameter, load
 from jiankang.fhir.search.compiler import Extractor, compile_extractor
-from jiankang.fhir.search.model import Extracted, Parameter
 from jiankang.fhir.search.parameters import parameter, parameters
 from jiankang.kernel.errors import Invalid, Unprocessable
+
+if TYPE_CHECKING:
+    from jiankang.fhir.search.model import Extracted, Parameter
+    from collections.abc import Mapping
 
 _TYPES = frozenset(
     {"number", "date", "string", "token", "reference", "composite", "quantity", "uri", "special"}
@@ -20,7 +22,7 @@ _TYPES = frozenset(
 
 
 class Registry:
-    """The search parameters in force in one process. Dates without an offset are read in `zone` (UTC by default)."""
+    """The search parameters in force in one process; dates without an offset are read in `zone`."""
 
     def __init__(self, zone: tzinfo = UTC) -> None:
         self._zone = zone
@@ -63,9 +65,9 @@ class Registry:
     ) -> tuple[tuple[str, Parameter], ...]:
         """Take a SearchParameter resource into force; gives (type, parameter) for each type it is for.
 
-        `numbers` are the bits it had before, by type; without them it gets the next free ones. One with the same url
-        is replaced. Raises Unprocessable when it cannot be searched by: no expression, a code that is taken, an
-        expression that leads nowhere. http://hl7.org/fhir/R4/searchparameter.html
+        `numbers` are the bits it had before, by type; without them it gets the next free ones. One with the
+        same url is replaced. Raises Unprocessable when it cannot be searched by: no expression, a code that
+        is taken, an expression that leads nowhere. http://hl7.org/fhir/R4/searchparameter.html
         """
         definition = custom_definition(resource)
         added = tuple((base, self._numbered(base, definition, numbers or {})) for base in definition.base)
@@ -110,9 +112,10 @@ class Registry:
 
 
 def custom_definition(resource: dict[str, Any]) -> SearchParameter:
-    """What a SearchParameter resource defines; a base of Resource or DomainResource stands for all such types.
+    """What a SearchParameter resource defines.
 
-    Raises Unprocessable when a member that search needs is missing.
+    A base of Resource or DomainResource stands for all such types.     Raises Unprocessable when a member
+    that search needs is missing.
     """
     problems = [
         f"SearchParameter.{name} is needed to search by it."
@@ -164,8 +167,8 @@ def default_registry() -> Registry:
 
 
 def extract(resource: dict[str, Any]) -> Extracted:
-    """The search values of a resource that passed the structure check, by the official parameters of its type.
+    """The search values of a resource by the official parameters of its type.
 
-    http://hl7.org/fhir/R4/search.html
+    The resource passed the structure check.     http://hl7.org/fhir/R4/search.html
     """
     return default_registry().extract(resource)

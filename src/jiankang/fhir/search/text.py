@@ -21,8 +21,9 @@ MAX_WORD = 64
 
 @lru_cache(maxsize=65536)
 def words(text: str) -> tuple[str, ...]:
-    """The words under which `text` is found: letters and digits in lower case; of Chinese, Japanese and Korean
-    runs every character and every pair of neighbours. No order, no repeats.
+    """The words under which `text` is found, in no order, without repeats.
+
+    Letters and digits in lower case; of Chinese, Japanese and Korean runs every character and every pair.
     """
     if text.isascii():
         return tuple({run[:MAX_WORD] for run in _ASCII_RUN.findall(text.lower())})
@@ -37,7 +38,7 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def query_words(text: str) -> tuple[str, ...]:
-    """The words that must all be there for `text` to be found, in order: of a Chinese run its pairs of neighbours."""
+    """The words that must all be there for `text` to be found, in order; of a Chinese run its pairs."""
     found: dict[str, None] = {}
     for run in _RUN.findall(_folded(text)):
         if len(run) > 1 and _CJK_START.match(run):
@@ -94,7 +95,7 @@ def _div_words(div: str) -> tuple[str, ...]:
 
 
 def content_words(resource: dict[str, Any], names: frozenset[str]) -> tuple[str, ...]:
-    """The words of all strings that are members named in `names`, contained resources included, sorted (`_content`)."""
+    """The words of all members named in `names`, contained resources included, sorted (`_content`)."""
     strings: set[str] = set()
     _collect(resource, names, strings)
     found: set[str] = set()

@@ -7,7 +7,7 @@ resourceType, id, versionId and lastUpdated are put in front when it is read. Zs
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import zstandard
 
@@ -72,7 +72,7 @@ class Codec:
 
     def compress(self, payload: bytes) -> bytes:
         """The bytes to store."""
-        local = self._local.__dict__
+        local: dict[object, Any] = cast("dict[object, Any]", self._local.__dict__)
         compressor = local.get(("c", self._newest))
         if compressor is None:
             dictionary = self._dictionaries.get(self._newest)
@@ -83,7 +83,7 @@ class Codec:
     def decompress(self, blob: bytes) -> bytes:
         """The payload that was stored. Raises Invalid when its dictionary is not known (load it first)."""
         id_ = zstandard.get_frame_parameters(blob).dict_id
-        local = self._local.__dict__
+        local: dict[object, Any] = cast("dict[object, Any]", self._local.__dict__)
         decompressor = local.get(("d", id_))
         if decompressor is None:
             if id_ and id_ not in self._dictionaries:

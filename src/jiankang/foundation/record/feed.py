@@ -95,7 +95,7 @@ async def follow(record: Record, reader: str, handle: Handler, *, limit: int = 5
 async def _listen(record: Record, wake: asyncio.Event) -> None:
     while True:
         try:
-            async with await psycopg.AsyncConnection.connect(record.side.conninfo, autocommit=True) as db:
+            async with await psycopg.AsyncConnection.connect(str(record.side.conninfo), autocommit=True) as db:
                 await db.execute(f"LISTEN {CHANNEL}")
                 async for _ in db.notifies():
                     wake.set()

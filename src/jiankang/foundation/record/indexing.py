@@ -163,7 +163,9 @@ class Rows:
 
 
 @lru_cache(maxsize=65536)
-def _code_token(type_name: str, code: str, system: str | None, value: str | None, text: str | None) -> tuple[int, Entry]:
+def _code_token(
+    type_name: str, code: str, system: str | None, value: str | None, text: str | None
+) -> tuple[int, Entry]:
     folded = norm(text) if text else None
     if value is None:
         key = concept_text_key(type_name, code, folded or "")
@@ -171,6 +173,15 @@ def _code_token(type_name: str, code: str, system: str | None, value: str | None
         key = token_key(type_name, code, system or "", value)
     entry = key64(f"{key}|{text or ''}")
     return key, (entry, param_key(type_name, code), key, system or "", value, text, folded)
+
+
+_SHARED_URIS = frozenset({"_profile", "_source"})
+"""Uris that many resources share: their prefixes (`:below`) are found through the vocabulary, not through `str`."""
+
+
+@lru_cache(maxsize=8192)
+def _uri_entry(type_name: str, param: str, key: int, value: str) -> Entry:
+    return (key64(f"{key}|{value}"), param_key(type_name, param), key, "", value, None, None)
 
 
 def _tokens(rows: Rows, type_name: str, extracted: Extracted) -> None:
@@ -203,8 +214,12 @@ def _references(rows: Rows, type_name: str, extracted: Extracted) -> None:
         rows.keys.append(token_key(type_name, f"{param}:identifier", system or "", value or ""))
         rows.keys.append(value_key(type_name, f"{param}:identifier", value or ""))
     for param, value in extracted.uris:
-        rows.keys.append(uri_key(type_name, param, value))
-        rows.strings.append((param_key(type_name, param), value[:512], None))
+        key = uri_key(type_name, param, value)
+        rows.keys.append(key)
+        if param in _SHARED_URIS:
+            rows.vocabulary.append(_uri_entry(type_name, param, key, value))
+        else:
+            rows.strings.append((param_key(type_name, param), value[:512], None))
 
 
 def _ranges(rows: Rows, type_name: str, extracted: Extracted) -> None:

@@ -21,16 +21,23 @@ from psycopg_pool import PoolTimeout
 from jiankang.fhir.definitions import load
 from jiankang.fhir.search import extract
 from jiankang.fhir.structure import check
-from jiankang.foundation.access import LOCAL_OPERATOR, Actor, Audit, AuditEvent, NoAudit, compartment_key
-from jiankang.foundation.access import EVERYTHING
+from jiankang.foundation.access import EVERYTHING, Actor, Audit, AuditEvent, NoAudit, compartment_key
 from jiankang.foundation.record import copying
 from jiankang.foundation.record.codec import Codec, join_text, split_text, train
-from jiankang.foundation.record.reads import Reads
 from jiankang.foundation.record.indexing import Rows, index_rows, resource_key
+from jiankang.foundation.record.reads import Reads
 from jiankang.kernel.clock import Clock, system_clock
 from jiankang.kernel.database import open_pool, translated
-from jiankang.kernel.errors import Conflict, Forbidden, Gone, Invalid, NotFound, PreconditionFailed, Unavailable
-from jiankang.kernel.errors import Unprocessable
+from jiankang.kernel.errors import (
+    Conflict,
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    Unavailable,
+    Unprocessable,
+)
 from jiankang.kernel.ids import NewId, new_uuid7
 from jiankang.kernel.jsontext import decode, encode
 
@@ -302,7 +309,9 @@ class Transaction:
             raise NotFound(f"{change.type}/{change.id} is not known")
         if old is not None and not actor.writes.permits(change.type, old.keys):
             raise Forbidden(f"you may not change {change.type}/{change.id}")
-        if change.prepared is not None and not actor.writes.permits(change.type, _facts(change.prepared.rows, change.type, rid)):
+        if change.prepared is not None and not actor.writes.permits(
+            change.type, _facts(change.prepared.rows, change.type, rid)
+        ):
             raise Forbidden(f"you may not write this {change.type}")
 
     def _decide(self, change: Change, rid: int, id_: str, old: Stored | None, now: datetime) -> _Write:
@@ -488,8 +497,8 @@ class Record:
             try:
                 yield record
             finally:
-                if record._waking is not None:  # noqa: SLF001 - its own maker
-                    await record._waking  # noqa: SLF001
+                if record._waking is not None:
+                    await record._waking
 
     # -- bodies ---------------------------------------------------------------------------------------------------
 
@@ -663,8 +672,6 @@ class Record:
         if stored.deleted:
             raise Gone(f"version {version} of {type_name}/{id_} is its deletion")
         return stored
-
-
 
 
 __all__ = ["METHODS", "Change", "Prepared", "Record", "Stored", "Transaction", "prepare"]

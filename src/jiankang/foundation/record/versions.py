@@ -118,7 +118,9 @@ async def _of_log(record: Record, actor: Actor, window: Window, type_name: str |
     async with record.pool.connection() as db:
         with translated():
             total = await (
-                await db.execute(f"SELECT count(*) FROM change AS c JOIN resource AS r ON r.rid = c.rid WHERE {condition}", values)
+                await db.execute(
+                    f"SELECT count(*) FROM change AS c JOIN resource AS r ON r.rid = c.rid WHERE {condition}", values
+                )
             ).fetchone()
             if window.before is not None:
                 condition += " AND c.seq < %(before)s"
@@ -136,7 +138,9 @@ async def _page(record: Record, rows: list[Any], count: int, total: int) -> Vers
     for version, updated, deleted, method, body, _cursor, rid, type_code, id_, *_ in rows[:count]:
         payload = b"" if deleted or not body else await record.payload(body)
         entries.append(
-            Stored(names[type_code], id_, version, updated, deleted, METHODS[method], payload, rid, created=version == 1)
+            Stored(
+                names[type_code], id_, version, updated, deleted, METHODS[method], payload, rid, created=version == 1
+            )
         )
     following = rows[count - 1][5] if len(rows) > count and count else None
     return Versions(entries, total, following)

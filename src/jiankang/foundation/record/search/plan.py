@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from jiankang.foundation.record.indexing import COMPOUNDS, compound_key, type_key
 from jiankang.foundation.record.search import sorting
-from jiankang.foundation.record.search.criteria import Chain, Every, Ids, Keys, Member, Not, OfType, Some, Text, Updated
+from jiankang.foundation.record.search.criteria import Chain, Every, Ids, Keys, Some, Text
 from jiankang.foundation.record.search.sorting import SortKey
 from jiankang.foundation.record.search.sql import Bound, checked, rids, self_checked, settable, test, text_condition
 
@@ -43,7 +43,7 @@ COUNTED = 1_000_000
 _MERGED = 8
 _COMPOUND = 16
 
-NEWEST = (SortKey("at", True),)
+NEWEST = (SortKey("moment", True),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +160,8 @@ def _rest(goal: Goal, driver: Criterion | None) -> tuple[Criterion, ...]:
 
 
 def _unsorted(goal: Goal, best: Criterion | None, size: int, counts: dict[Criterion, int]) -> Plan | None:
+    if not goal.single:
+        return _by_time(goal, best, size, counts)
     if isinstance(best, Keys) and len(best.hashes) <= _MERGED:
         return Plan("time", best, _rest(goal, best))
     if isinstance(best, Text) and best.mode in {"starts", "exact", "equals"}:
@@ -219,6 +221,8 @@ def _in_shape(
         chains = [c for c in contenders(goal) if isinstance(c, Chain) and len(c.constants) == 1]
         chain = min(chains, key=lambda c: counts.get(c, 0), default=None)
         return None if chain is None else Plan("hop", chain, _rest(goal, chain))
+    if not goal.single:
+        return Plan("set", best, _rest(goal, best), NEWEST) if best is not None and size <= CANDIDATES else None
     if isinstance(best, Keys) and len(best.hashes) <= _MERGED:
         return Plan("time", best, _rest(goal, best))
     return _by_time(goal, best, size, counts)
@@ -549,4 +553,4 @@ def count_statement(
     )
 
 
-__all__ = ["Goal", "Member", "Not", "OfType", "Place", "Plan", "Updated", "Writer", "choose", "compounded", "probe"]
+__all__ = ["Goal", "Place", "Plan", "Writer", "choose", "compounded", "count_statement", "probe"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class SortKey:
     """One key of an order. `kind` is what to look at; `hashes` the parameter's keys; `via` a chain of one hop.
 
-    Kinds: at, updated, id, str, span, amount, number, token, reference.
+    Kinds: moment (the date, 0 where there is none), at (the date), updated, id, str, span, amount, number, token, reference.
     """
 
     kind: str
@@ -40,6 +40,7 @@ class SortKey:
 
 
 _CASTS = {
+    "moment": "bigint",
     "at": "bigint",
     "updated": "timestamptz",
     "id": "text",
@@ -70,6 +71,8 @@ def expression(bound: Bound, key: SortKey, r: str) -> str:
 
 def _value(bound: Bound, key: SortKey, r: str) -> str:
     least = "max" if key.descending else "min"
+    if key.kind == "moment":
+        return f"{r}.at"
     if key.kind == "at":
         return f"nullif({r}.at, 0)"
     if key.kind == "updated":

@@ -40,6 +40,7 @@ from jiankang.foundation.record.search.criteria import (
     Missing,
     Near,
     Not,
+    Some,
     Span,
     Text,
     Updated,
@@ -183,6 +184,8 @@ class Values:
         asked = parse_reference(raw, self.base_url)
         if asked.url is not None:
             return Keys((indexing.uri_key(type_name, code, asked.url),), code)
+        if asked.version is not None:
+            raise NotSupported("references to one version are found by the resource: leave /_history/… out")
         only = parameter.alias_of.target if parameter.alias_of else None
         if asked.type is not None:
             if modifier and modifier != asked.type:
@@ -376,16 +379,18 @@ def text_criterion(hash_: int, mode: str, text: str) -> Criterion:
 
 
 def _uri(type_name: str, code: str, modifier: str, value: str) -> Criterion:
+    equal = Keys((indexing.uri_key(type_name, code, value),), code)
     if modifier == "below":
-        return Text(indexing.param_key(type_name, code), "starts", value[:_NORM_CHARACTERS])
+        under = value.rstrip("/") + "/"
+        return Some((equal, Text(indexing.param_key(type_name, code), "starts", under[:_NORM_CHARACTERS])))
     if modifier == "above":
         ends = [place for place, letter in enumerate(value) if letter == "/"]
-        above = {value, *(value[:place] for place in ends), *(value[: place + 1] for place in ends)}
+        above = {value, *(value[:place] for place in ends), *(value[: place + 1] for place in ends if place + 1 < len(value))}
         return Keys(tuple(indexing.uri_key(type_name, code, one) for one in sorted(above) if one), code)
-    return Keys((indexing.uri_key(type_name, code, value),), code)
+    return equal
 
 
-_IDENTIFYING = frozenset({"Identifier", "ContactPoint"})
+_CODING = frozenset({"CodeableConcept", "Coding", "code", "boolean"})
 
 
 def _token(type_name: str, parameter: Parameter, code: str, system: str | None, value: str | None) -> Criterion:
@@ -393,9 +398,9 @@ def _token(type_name: str, parameter: Parameter, code: str, system: str | None, 
     leaves = leaf_types(type_name, owner.expression)
     kinds = {kind for kind, _, _ in leaves}
     parts: list[Criterion] = []
-    if not kinds <= {"CodeableConcept", "Coding", "code", "boolean"}:
+    if not kinds <= _CODING:
         parts.append(_identifier(type_name, code, system, value))
-    if not kinds <= _IDENTIFYING:
+    if kinds & _CODING or "?" in kinds:
         parts.append(_concept(type_name, code, system, value, leaves))
     return parts[0] if len(parts) == 1 else either(parts)
 

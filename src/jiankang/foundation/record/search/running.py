@@ -1,0 +1,250 @@
+"""Carries a search out: looks codes up, counts where a choice must be made, runs the statement, makes the links."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from jiankang.fhir.definitions import load
+from jiankang.foundation.record.indexing import type_key
+from jiankang.foundation.record.search.criteria import (
+    NOTHING,
+    Chain,
+    Criterion,
+    Every,
+    Has,
+    Keys,
+    Lookup,
+    Not,
+    Some,
+    either,
+)
+from jiankang.foundation.record.search.plan import (
+    CANDIDATES,
+    COUNTED,
+    HOPS,
+    SCANNED,
+    Goal,
+    Place,
+    Plan,
+    Writer,
+    choose,
+    compounded,
+    count_statement,
+    flattened,
+    impossible,
+    needs_counts,
+)
+from jiankang.foundation.record.search.sql import Bound, prefix_end
+from jiankang.foundation.record.search.statistics import statistics_of
+from jiankang.kernel.database import translated
+from jiankang.kernel.errors import TooCostly
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from psycopg import AsyncConnection
+
+    from jiankang.foundation.access import Restriction
+
+_MOST_CODES = 2_000
+_ESTIMATED = 10_000
+_HINT = (
+    "this search would have to look at too many resources; add a criterion that few fulfil (a patient, an identifier, "
+    "a code with its system, a period), or sort by a date or by _lastUpdated"
+)
+
+Row = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Page:
+    """The rows of a page, whether more follow, and what was done to find them."""
+
+    rows: list[Row] = field(default_factory=list)
+    more: bool = False
+    plan: Plan | None = None
+    snapshot: str = ""
+
+    def place(self) -> Place | None:
+        """Where the next page starts."""
+        if not self.rows or self.plan is None:
+            return None
+        last = self.rows[-1]
+        values = (*last[10:], last[2])
+        return Place(self.plan.shape, values, self.snapshot)
+
+
+class Runner:
+    """Runs goals on one connection, within one restriction."""
+
+    def __init__(self, db: AsyncConnection[Any], restriction: Restriction) -> None:
+        self.db = db
+        self.restriction = restriction
+        self.statistics = statistics_of(db)
+        self.statements: list[tuple[str, dict[str, object]]] = []
+
+    async def fetch(self, text: str, values: dict[str, object]) -> list[Row]:
+        """All rows of a statement."""
+        self.statements.append((text, values))
+        cursor = self.db.cursor(binary=True)
+        with translated():
+            await cursor.execute(text, values)
+            return await cursor.fetchall()
+
+    # -- codes
+
+    async def resolved(self, criteria: Sequence[Criterion]) -> tuple[Criterion, ...]:
+        """The criteria with every look-up of codes replaced by the keys found."""
+        lookups = list(dict.fromkeys(one for criterion in criteria for one in _lookups(criterion)))
+        if not lookups:
+            return flattened(criteria)
+        found = await self._look_up(lookups)
+        return flattened([_replaced(criterion, found) for criterion in criteria])
+
+    async def _look_up(self, lookups: list[Lookup]) -> dict[Lookup, Criterion]:
+        from jiankang.foundation.record.indexing import param_key
+
+        bound = Bound(self.restriction)
+        parts = []
+        for number, one in enumerate(lookups):
+            where = f"v.hash = {bound.big(param_key(one.type, one.param))}"
+            if one.code is not None:
+                where += f" AND v.code = {bound.text(one.code)}"
+            elif one.text is not None:
+                where += f" AND v.norm >= {bound.text(one.text)}"
+                end = prefix_end(one.text)
+                where += "" if end is None else f" AND v.norm < {bound.text(end)}"
+            else:
+                where += f" AND v.system = {bound.text(one.system or '')}"
+            parts.append(f"(SELECT DISTINCT {number} AS n, v.key FROM vocabulary v WHERE {where} LIMIT {_MOST_CODES + 1})")
+        found: dict[int, list[int]] = {}
+        for number, key in await self.fetch(" UNION ALL ".join(parts), bound.values):
+            found.setdefault(number, []).append(key)
+        result: dict[Lookup, Criterion] = {}
+        for number, one in enumerate(lookups):
+            keys = found.get(number, [])
+            if len(keys) > _MOST_CODES:
+                raise TooCostly(f"more than {_MOST_CODES} codes are meant by '{one.param}': write more of the text, or a code")
+            result[one] = Keys(tuple(sorted(keys)), one.param)
+        return result
+
+    # -- pages
+
+    async def page(self, goal: Goal, limit: int, place: Place | None = None) -> Page:
+        """Up to `limit` matches after `place`."""
+        if any(impossible(criterion) for criterion in goal.criteria) or not goal.codes:
+            return Page()
+        goal = compounded(goal)
+        counts = await self._counts(goal)
+        for _ in range(3):
+            plan = choose(goal, counts, shape=place.shape if place else None)
+            if plan is None:
+                break
+            page = await self._try(goal, plan, limit, place)
+            if page is not None:
+                return page
+            counts = {**counts, **{c: 1 << 40 for c in [plan.driver] if c is not None}}
+            if choose(goal, counts, shape=place.shape if place else None) == plan:
+                break
+        raise TooCostly(_HINT)
+
+    async def _counts(self, goal: Goal) -> dict[Criterion, int]:
+        needed = needs_counts(goal)
+        if not needed:
+            return {}
+        with translated():
+            return await self.statistics.counts(self.db, self.restriction, needed)
+
+    async def _try(self, goal: Goal, plan: Plan, limit: int, place: Place | None) -> Page | None:
+        """The page by this plan; None when the plan met its bound, so that another must be found."""
+        text, values = Writer(goal, plan, self.restriction, limit + 1, place).statement()
+        rows = await self.fetch(text, values)
+        if rows and rows[0][0] > 0:
+            if plan.driver is not None:
+                self.statistics.learn(self.restriction, plan.driver, 1 << 40)
+            return None
+        snapshot = rows[0][1] if rows else ""
+        rows = [row for row in rows if row[2] is not None]
+        if len(rows) <= limit and plan.rest and plan.shape in {"time", "text", "walk"} and await self._cut_short(goal, plan):
+            raise TooCostly(_HINT)
+        return Page(rows[:limit], len(rows) > limit, plan, snapshot)
+
+    async def _cut_short(self, goal: Goal, plan: Plan) -> bool:
+        """Whether the rows read in order ended at the bound rather than at the last one."""
+        driver = plan.driver if plan.driver is not None else Keys((type_key(goal.types[0]),))
+        count = (await self.statistics.counts(self.db, self.restriction, [driver]))[driver]
+        if count < SCANNED:
+            return False
+        from jiankang.foundation.record.search.plan import probe
+
+        text, values = probe(self.restriction, [driver], SCANNED)
+        return int((await self.fetch(text, values))[0][0]) >= SCANNED
+
+    # -- counts
+
+    async def total(self, goal: Goal, accurate: bool) -> int:
+        """How many match; an estimate is exact where there are few."""
+        if any(impossible(criterion) for criterion in goal.criteria) or not goal.codes:
+            return 0
+        goal = compounded(goal)
+        counts = await self._counts(goal)
+        plan = choose(replace(goal, order=()), counts)
+        if plan is None:
+            raise TooCostly(_HINT)
+        bound = COUNTED if accurate else _ESTIMATED
+        text, values = count_statement(goal, plan, self.restriction, bound)
+        number, read = (await self.fetch(text, values))[0]
+        if read <= bound:
+            return int(number)
+        if accurate:
+            raise TooCostly(f"more than {COUNTED} resources would have to be counted; ask for _total=estimate or add a criterion")
+        return await self._extrapolated(goal, plan, number / max(1, read))
+
+    async def _extrapolated(self, goal: Goal, plan: Plan, share: float) -> int:
+        """From the share of tested rows that matched, and the rows there are by the database's own statistics."""
+        driver = plan.driver if isinstance(plan.driver, Keys) else None
+        hashes = driver.hashes if driver else tuple(type_key(name) for name in goal.types)
+        bound = Bound(self.restriction)
+        text = (
+            "SELECT coalesce(sum(c.reltuples * f.f), 0)::bigint FROM pg_class c, pg_stats s, "
+            "unnest(s.most_common_vals::text::bigint[], s.most_common_freqs) f(v, f) "
+            "WHERE c.oid = 'idx'::regclass AND s.schemaname = c.relnamespace::regnamespace::text AND s.tablename = 'idx' "
+            f"AND s.attname = 'hash' AND f.v = ANY({bound.bigs(hashes)})"
+        )
+        rows = await self.fetch(text, bound.values)
+        return max(_ESTIMATED, int(int(rows[0][0]) * share))
+
+
+def _lookups(criterion: Criterion) -> Iterator[Lookup]:
+    if isinstance(criterion, Lookup):
+        yield criterion
+    elif isinstance(criterion, Every | Some):
+        for part in criterion.parts:
+            yield from _lookups(part)
+    elif isinstance(criterion, Not):
+        yield from _lookups(criterion.part)
+    elif isinstance(criterion, Chain | Has):
+        yield from _lookups(criterion.inner)
+
+
+def _replaced(criterion: Criterion, found: dict[Lookup, Criterion]) -> Criterion:
+    if isinstance(criterion, Lookup):
+        return found[criterion]
+    if isinstance(criterion, Every):
+        return Every(tuple(_replaced(part, found) for part in criterion.parts))
+    if isinstance(criterion, Some):
+        return either([_replaced(part, found) for part in criterion.parts]) if criterion.parts else NOTHING
+    if isinstance(criterion, Not):
+        return Not(_replaced(criterion.part, found))
+    if isinstance(criterion, Chain | Has):
+        return replace(criterion, inner=_replaced(criterion.inner, found))
+    return criterion
+
+
+def types_and_codes(types: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Names of types with their codes."""
+    return tuple(types), tuple(load().type_code(name) for name in types)
+
+
+BOUNDS = {"candidates": CANDIDATES, "hops": HOPS, "scanned": SCANNED, "counted": COUNTED}

@@ -1,0 +1,82 @@
+"""What is known of how many rows a criterion has: bounded counts, kept for a short while for each database."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from jiankang.foundation.record.search.plan import probe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg import AsyncConnection
+
+    from jiankang.foundation.access import Restriction
+    from jiankang.foundation.record.search.criteria import Criterion
+
+PROBED = 2_001
+"""Rows counted at most before a search: more is "many"."""
+
+_SECONDS_FEW = 5.0
+_SECONDS_MANY = 120.0
+_MOST_KEPT = 20_000
+
+
+class Statistics:
+    """Counts of criteria in one database. Stale ones cost time, never answers: every plan checks its own bounds."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Restriction, Criterion], tuple[int, float]] = {}
+
+    async def counts(
+        self, db: AsyncConnection[Any], restriction: Restriction, criteria: Sequence[Criterion]
+    ) -> dict[Criterion, int]:
+        """Rows of each criterion, up to PROBED; those not known are counted in one round trip."""
+        now = time.monotonic()
+        found: dict[Criterion, int] = {}
+        missing: list[Criterion] = []
+        for criterion in criteria:
+            known = self._known.get((restriction, criterion))
+            if known is not None and now < known[1]:
+                found[criterion] = known[0]
+            else:
+                missing.append(criterion)
+        if missing:
+            text, values = probe(restriction, missing, PROBED)
+            cursor = db.cursor(binary=True)
+            await cursor.execute(text, values)
+            row = await cursor.fetchone()
+            for criterion, count in zip(missing, row or (), strict=True):
+                found[criterion] = many(int(count))
+                self._keep(restriction, criterion, found[criterion], now)
+        return found
+
+    def learn(self, restriction: Restriction, criterion: Criterion, count: int) -> None:
+        """Remember that the criterion turned out to have this many rows."""
+        self._keep(restriction, criterion, count, time.monotonic())
+
+    def _keep(self, restriction: Restriction, criterion: Criterion, count: int, now: float) -> None:
+        if len(self._known) >= _MOST_KEPT:
+            self._known.clear()
+        seconds = _SECONDS_MANY if count >= PROBED else _SECONDS_FEW
+        self._known[restriction, criterion] = (count, now + seconds)
+
+
+def many(count: int) -> int:
+    """A bounded count as an estimate: what reached the bound may be any number."""
+    return 1 << 40 if count >= PROBED else count
+
+
+_databases: dict[tuple[str, int, str], Statistics] = {}
+
+
+def statistics_of(db: AsyncConnection[Any]) -> Statistics:
+    """What is known of the database that `db` is connected to."""
+    key = (db.info.host, db.info.port, db.info.dbname)
+    found = _databases.get(key)
+    if found is None:
+        if len(_databases) > 64:
+            _databases.clear()
+        found = _databases[key] = Statistics()
+    return found
