@@ -125,22 +125,22 @@ class _Inputs:
         self.read: dict[str, dict[str, Any] | None] = {}
 
     def resource(self, name: str) -> dict[str, Any] | None:
-        """The resource in a file, from its JSON form if there is one; None where the suite came without it."""
+        """The resource in a file; None where the suite came without it."""
         if name not in self.read:
-            as_json = self.folder / name.replace(".xml", ".json")
-            if as_json.exists():
-                self.read[name] = jsontext.decode(as_json.read_bytes())
-            elif (self.folder / name).exists():
-                self.read[name] = from_xml(etree.parse(self.folder / name).getroot())
-            else:
+            file = self.folder / name
+            if not file.exists():
                 self.read[name] = None
+            elif file.suffix == ".json":
+                self.read[name] = jsontext.decode(file.read_bytes())
+            else:
+                self.read[name] = from_xml(etree.parse(file).getroot())
         return self.read[name]
 
 
 def _fhirpath_failure(test: Any, inputs: _Inputs) -> str | None:
     expression = test.find("expression")
     invalid = expression.get("invalid")
-    file_name = test.get("inputfile")
+    file_name = test.get("inputfile", "patient-example.xml")
     resource = inputs.resource(file_name)
     type_name = resource["resourceType"] if resource else _RESOURCE_OF_MISSING[file_name]
     try:

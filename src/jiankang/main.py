@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 
 from jiankang.foundation.record.api import create_fhir_app
 from jiankang.foundation.record.store import Record
@@ -45,26 +45,31 @@ def signing_key(settings: Settings) -> bytes:
     return path.read_bytes()
 
 
-class _Late:
-    """An ASGI app that is made when the server starts up."""
+class Platform:
+    """The ASGI app: the record's API straight under /fhir, everything else through Starlette's routes."""
 
-    def __init__(self) -> None:
-        self.app: Any = None
+    def __init__(self, pages: Starlette) -> None:
+        self.pages = pages
+        self.fhir: Any = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
+        """Hand a request to the part it is for."""
+        if scope["type"] == "http" and (scope["path"] == "/fhir" or scope["path"].startswith("/fhir/")):
+            root = scope.get("root_path", "")
+            await self.fhir(scope | {"root_path": f"{root}/fhir"}, receive, send)
+        else:
+            await self.pages(scope, receive, send)
 
 
-def create_app(settings: Settings, database_url: str) -> Starlette:
+def create_app(settings: Settings, database_url: str) -> Platform:
     """The whole platform as one ASGI app, over the migrated database at `database_url`."""
-    fhir = _Late()
     key = signing_key(settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with Record.open(database_url, connections=settings.connections) as record:
             app.state.record = record
-            fhir.app = create_fhir_app(record, settings=settings, secret=key)
+            platform.fhir = create_fhir_app(record, settings=settings, secret=key)
             yield
 
     async def health(request: Request) -> JSONResponse:
@@ -79,5 +84,5 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
     async def front(_: Request) -> PlainTextResponse:
         return PlainTextResponse("健康 Jiankang. The record's API is at /fhir (try /fhir/metadata).\n")
 
-    routes = [Route("/", front), Route("/health", health), Mount("/fhir", app=fhir)]
-    return Starlette(routes=routes, lifespan=lifespan)
+    platform = Platform(Starlette(routes=[Route("/", front), Route("/health", health)], lifespan=lifespan))
+    return platform

@@ -43,6 +43,11 @@ class Settings:
     body_seconds: int = _setting(60, "How long a request's body may take to arrive.")
     header_seconds: int = _setting(10, "How long a request's headers may take to arrive.")
     search_cost: int = _setting(200_000, "Most index rows that a search may be expected to touch before it is refused.")
+    logical_references: str = _setting(
+        "Practitioner,PractitionerRole,Organization,Location",
+        "Types whose conditional references in a transaction become logical ones when nothing matches; others are refused.",
+    )
+    conditional_delete: str = _setting("multiple", "`multiple`: a conditional delete takes all that matches; `single`: 412.")
     import_dir: Path = _setting(_IMPORT, "Folder that `$import` may read files from.")
     secret: str = _setting("", "Key that signs page and download links; empty: made once and kept in `data`.")
     cors_origins: str = _setting(

@@ -40,6 +40,8 @@ def values_of(resource, parameter):
         resolves = RESOLVES.fullmatch(part)
         path = resolves[1] if resolves else part
         for kind, value in evaluate(path, resource["resourceType"], resource):
+            if parameter.type == "date" and kind == "string":
+                continue  # CarePlan.activity.detail.scheduled may be words
             if resolves is None or target_type(value, resource) == resolves[2]:
                 found.append((kind, value))
     return found
@@ -70,7 +72,9 @@ def target_type(reference, resource):
 def one_matches(resource, parameter, found, modifier, text, now):
     if parameter.type == "composite":
         return any(composite_matches(resource, parameter, kind, node, text, now) for kind, node in found)
-    return any(value_matches(parameter.type, parameter.target, kind, value, modifier, text, now) for kind, value in found)
+    return any(
+        value_matches(parameter.type, parameter.target, kind, value, modifier, text, now) for kind, value in found
+    )
 
 
 def composite_matches(resource, parameter, base_kind, node, text, now):
@@ -160,9 +164,7 @@ def token_matches(kind, value, modifier, text):
     system, wanted = parts
     if kind == "code":
         return code_with_system(value, system, wanted)
-    return any(
-        (own or "") == system and (not wanted or code == wanted) for own, code, _ in codings(kind, value)
-    )
+    return any((own or "") == system and (not wanted or code == wanted) for own, code, _ in codings(kind, value))
 
 
 def code_with_system(value, system, wanted):
@@ -242,7 +244,9 @@ def reference_matches(kind, value, modifier, text):
 
 def moment(text):
     """(first instant, first instant after) of a date as written."""
-    digits = re.match(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?)?(Z|[+-]\d\d:\d\d)?$", text)
+    digits = re.match(
+        r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?)?(Z|[+-]\d\d:\d\d)?$", text
+    )
     year, month, day, hour, minute, second, fraction, offset = digits.groups()
     start = datetime(int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), tzinfo=UTC)
     if offset not in (None, "Z"):
@@ -352,7 +356,11 @@ def span(value):
 def amounts(kind, value):
     """(least, most, system, code, unit) of an element."""
     if kind == "Money":
-        return [(Decimal(value["value"]),) * 2 + ("urn:iso:std:iso:4217", value.get("currency"), None)] if "value" in value else []
+        return (
+            [(Decimal(value["value"]),) * 2 + ("urn:iso:std:iso:4217", value.get("currency"), None)]
+            if "value" in value
+            else []
+        )
     if kind == "Range":
         unit = value.get("low") or value.get("high") or {}
         return [(*span(value), unit.get("system"), unit.get("code"), unit.get("unit"))]
@@ -361,7 +369,11 @@ def amounts(kind, value):
         factor = Decimal(value.get("factor", 1))
         words = [word for word in value.get("data", "").split() if re.fullmatch(r"-?\d+(\.\d+)?", word)]
         samples = [Decimal(origin.get("value", 0)) + factor * Decimal(word) for word in words]
-        return [(min(samples), max(samples), origin.get("system"), origin.get("code"), origin.get("unit"))] if samples else []
+        return (
+            [(min(samples), max(samples), origin.get("system"), origin.get("code"), origin.get("unit"))]
+            if samples
+            else []
+        )
     if "value" not in value:
         return []
     number, comparator = Decimal(value["value"]), value.get("comparator", "")

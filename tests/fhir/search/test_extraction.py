@@ -157,7 +157,10 @@ def test_days_are_read_in_the_zone_of_the_registry():
 
 
 def test_a_timing_is_its_events_and_its_bounds():
-    timing = {"event": ["1970-01-01", "1970-01-03"], "repeat": {"boundsPeriod": {"start": "1970-01-01", "end": "1970-01-03"}}}
+    timing = {
+        "event": ["1970-01-01", "1970-01-03"],
+        "repeat": {"boundsPeriod": {"start": "1970-01-01", "end": "1970-01-03"}},
+    }
     found = rows({"resourceType": "ServiceRequest", "occurrenceTiming": timing}, "dates", "occurrence")
     assert found == [(0, DAY), (2 * DAY, 3 * DAY), (0, 3 * DAY)]
 
@@ -298,11 +301,60 @@ def test_a_custom_parameter_for_resource_is_for_every_type():
     assert len(added) == len(load().resource_names)
 
 
+def test_a_custom_expression_may_be_any_fhirpath():
+    registry = Registry()
+    official_name = "Patient.name.where(use = 'official' and period.empty()).family"
+    registry.register(custom(code="official", type="string", expression=official_name))
+    names = [{"use": "official", "family": "王"}, {"use": "usual", "family": "李"}]
+    found = registry.extract({"resourceType": "Patient", "name": names})
+    assert [row for row in found.strings if row[0] == "official"] == [("official", "王")]
+
+
+def test_a_custom_expression_that_fails_on_a_resource_gives_no_value_of_it():
+    registry = Registry()
+    registry.register(custom(code="only", type="string", expression="Patient.name.single().family.lower()"))
+    patient = {"resourceType": "Patient", "name": [{"family": "A"}, {"family": "B"}]}
+    assert not [row for row in registry.extract(patient).strings if row[0] == "only"]
+    assert ("only", "a") in registry.extract({"resourceType": "Patient", "name": [{"family": "A"}]}).strings
+
+
+def test_a_custom_composite_ties_components_together():
+    definition = "http://hl7.org/fhir/SearchParameter/"
+    parts = [
+        {"definition": f"{definition}Encounter-participant-type", "expression": "type"},
+        {"definition": f"{definition}Encounter-participant", "expression": "individual"},
+    ]
+    registry = Registry()
+    changes = {"type": "composite", "base": ["Encounter"], "expression": "Encounter.participant", "component": parts}
+    registry.register(custom(code="who-as", **changes))
+    participants = [
+        {"type": [{"coding": [{"code": "ATND"}]}], "individual": {"reference": "Practitioner/a"}},
+        {"type": [{"coding": [{"code": "CON"}]}], "individual": {"reference": "Practitioner/b"}},
+    ]
+    found = registry.extract({"resourceType": "Encounter", "participant": participants}).composites
+    assert [(row[1][0][2], row[1][1][2]) for row in found] == [("ATND", "a"), ("CON", "b")]
+
+
+def test_hostile_texts_are_read_in_bounded_time():
+    sampled = {"origin": {"value": 0}, "data": "1e999999999 NaN Infinity 2 " + "9" * 500}
+    hostile = {
+        "resourceType": "Observation",
+        "text": {"div": "<" * 200_000 + "<!--" * 50_000},
+        "note": [{"text": "a" * 1_000_000}, {"text": "高" * 100_000}],
+        "valueSampledData": sampled,
+    }
+    found = extract(hostile)
+    assert found.quantities[0][1:3] == (2, 2)
+    assert set(found.content) == {"a" * 64, "高", "高高"}
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
         ({"expression": ""}, "expression"),
         ({"expression": "Patient.nothing"}, "leads to nothing"),
+        ({"expression": "Patient.name.where("}, "cannot be used"),
+        ({"expression": "Patient.name" * 400}, "characters"),
         ({"code": "name"}, "already"),
         ({"base": ["Nobody"]}, "Nobody"),
         ({"type": "thing"}, "thing"),

@@ -197,7 +197,9 @@ NUMBERS = ("99", "99.5", "100", "100.4", "100.5", "120", "0")
 def test_numbers_are_compared_as_the_norm_says(prefix, expected):
     asked = parse_number("100")
     found = {
-        text for text in NUMBERS if number_matches(prefix, Decimal(text), Decimal(text), asked.value, asked.lo, asked.hi)
+        text
+        for text in NUMBERS
+        if number_matches(prefix, Decimal(text), Decimal(text), asked.value, asked.lo, asked.hi)
     }
     assert found == expected
     if prefix != "ap":

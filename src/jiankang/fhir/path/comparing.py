@@ -131,20 +131,22 @@ def order(left: Any, right: Any, operator: str) -> int | None:
     Raises PathRunError for types without an order between them (http://hl7.org/fhirpath/N1/#comparison).
     """
     one, other = _comparable(left), _comparable(right)
-    if number(one) and number(other):
-        return (one > other) - (one < other)
-    if isinstance(one, str) and isinstance(other, str):
-        return (one > other) - (one < other)
+    if (number(one) and number(other)) or (isinstance(one, str) and isinstance(other, str)):
+        return _sign(one, other)
     if isinstance(one, Moment) and isinstance(other, Moment) and (one.kind == TIME) == (other.kind == TIME):
         return compare(one, other)
     if isinstance(one, Quantity) or isinstance(other, Quantity):
         one, other = _widened(one), _widened(other)
         if isinstance(one, Quantity) and isinstance(other, Quantity):
             pair = same_unit(one, other)
-            return None if pair is None else (pair[0] > pair[1]) - (pair[0] < pair[1])
+            return None if pair is None else _sign(*pair[:2])
     if one is None or other is None:
         return None
     raise PathRunError(f"'{operator}' cannot be used between {system_name(one)} and {system_name(other)}.")
+
+
+def _sign(one: Any, other: Any) -> int:
+    return int(one > other) - int(one < other)
 
 
 def key(item: Any) -> Any:

@@ -39,6 +39,7 @@ from jiankang.fhir.path.syntax import (
     Variable,
 )
 from jiankang.fhir.path.values import Quantity, ancestors
+from jiankang.fhir.path.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,11 +80,46 @@ _KEEPING = frozenset(
     {"first", "last", "tail", "skip", "take", "single", "distinct", "intersect", "exclude", "trace", "where"}
 )
 _BOOLEAN_FUNCTIONS = frozenset(
-    "empty exists not allTrue anyTrue allFalse anyFalse subsetOf supersetOf isDistinct hasValue conformsTo memberOf "
-    "startsWith endsWith contains matches matchesFull htmlChecks comparable all".split()
+    [
+        "empty",
+        "exists",
+        "not",
+        "allTrue",
+        "anyTrue",
+        "allFalse",
+        "anyFalse",
+        "subsetOf",
+        "supersetOf",
+        "isDistinct",
+        "hasValue",
+        "conformsTo",
+        "memberOf",
+        "startsWith",
+        "endsWith",
+        "contains",
+        "matches",
+        "matchesFull",
+        "htmlChecks",
+        "comparable",
+        "all",
+    ]
 )
 _STRING_FUNCTIONS = frozenset(
-    "substring upper lower trim replace replaceMatches toChars split join encode decode escape unescape".split()
+    [
+        "substring",
+        "upper",
+        "lower",
+        "trim",
+        "replace",
+        "replaceMatches",
+        "toChars",
+        "split",
+        "join",
+        "encode",
+        "decode",
+        "escape",
+        "unescape",
+    ]
 )
 _INTEGER_FUNCTIONS = frozenset({"count", "indexOf", "lastIndexOf", "length", "precision"})
 
@@ -99,47 +135,12 @@ class Scope:
     total_static: Static = UNKNOWN
 
 
-class Emitter:
+class Emitter(Writer):
     """Collects statements; each `emit` names the variable that holds the collection, and says what is known of it."""
 
     def __init__(self, *, strict: bool) -> None:
+        super().__init__()
         self.strict = strict
-        self.lines: list[str] = []
-        self.constants: dict[str, Any] = {}
-        self.indent = 1
-        self.loops = 0
-        self.names = 0
-
-    # ---- writing
-
-    def line(self, text: str) -> None:
-        """Add a statement."""
-        self.lines.append("    " * self.indent + text)
-
-    def new(self, prefix: str = "v") -> str:
-        """A name not used so far."""
-        self.names += 1
-        return f"{prefix}{self.names}"
-
-    def set(self, expression: str) -> str:
-        """A new variable with the value of a Python expression."""
-        name = self.new()
-        self.line(f"{name} = {expression}")
-        return name
-
-    def constant(self, value: Any) -> str:
-        """A name for a value that the code uses."""
-        name = self.new("k")
-        self.constants[name] = value
-        return name
-
-    @contextmanager
-    def block(self, header: str) -> Iterator[None]:
-        """Statements under a header."""
-        self.line(header)
-        self.indent += 1
-        yield
-        self.indent -= 1
 
     @contextmanager
     def each(self, items: str, scope: Scope, static: Static) -> Iterator[tuple[Scope, str]]:

@@ -89,22 +89,22 @@ def truth(items: Items, what: str = "a condition") -> bool | None:
 # ---- existence
 
 
-def empty(run: Run, items: Items) -> Items:
+def empty(_run: Run, items: Items) -> Items:
     """Whether there is nothing."""
     return [not items]
 
 
-def exists(run: Run, items: Items) -> Items:
+def exists(_run: Run, items: Items) -> Items:
     """Whether there is anything."""
     return [bool(items)]
 
 
-def count(run: Run, items: Items) -> Items:
+def count(_run: Run, items: Items) -> Items:
     """How many items there are."""
     return [len(items)]
 
 
-def negated(run: Run, items: Items) -> Items:
+def negated(_run: Run, items: Items) -> Items:
     """Not (http://hl7.org/fhirpath/N1/#not-boolean)."""
     answer = truth(items, "not()")
     return [] if answer is None else [not answer]
@@ -117,22 +117,22 @@ def _booleans(items: Items, what: str) -> list[bool]:
     return values
 
 
-def all_true(run: Run, items: Items) -> Items:
+def all_true(_run: Run, items: Items) -> Items:
     """Whether all items are true."""
     return [all(_booleans(items, "allTrue()"))]
 
 
-def any_true(run: Run, items: Items) -> Items:
+def any_true(_run: Run, items: Items) -> Items:
     """Whether any item is true."""
     return [any(_booleans(items, "anyTrue()"))]
 
 
-def all_false(run: Run, items: Items) -> Items:
+def all_false(_run: Run, items: Items) -> Items:
     """Whether all items are false."""
     return [not any(_booleans(items, "allFalse()"))]
 
 
-def any_false(run: Run, items: Items) -> Items:
+def any_false(_run: Run, items: Items) -> Items:
     """Whether any item is false."""
     return [not all(_booleans(items, "anyFalse()"))]
 
@@ -164,33 +164,33 @@ def is_distinct(run: Run, items: Items) -> Items:
 # ---- subsetting
 
 
-def only(run: Run, items: Items) -> Items:
+def only(_run: Run, items: Items) -> Items:
     """The only item. Raises PathRunError where there are more."""
     single(items, "single()")
     return items
 
 
-def first(run: Run, items: Items) -> Items:
+def first(_run: Run, items: Items) -> Items:
     """The first item."""
     return items[:1]
 
 
-def last(run: Run, items: Items) -> Items:
+def last(_run: Run, items: Items) -> Items:
     """The last item."""
     return items[-1:]
 
 
-def tail(run: Run, items: Items) -> Items:
+def tail(_run: Run, items: Items) -> Items:
     """All but the first item."""
     return items[1:]
 
 
-def skip(run: Run, items: Items, number: Items) -> Items:
+def skip(_run: Run, items: Items, number: Items) -> Items:
     """All but the first so many items."""
     return items[max(0, integer(number, "skip()") or 0) :]
 
 
-def take(run: Run, items: Items, number: Items) -> Items:
+def take(_run: Run, items: Items, number: Items) -> Items:
     """The first so many items."""
     return items[: max(0, integer(number, "take()") or 0)]
 
@@ -259,7 +259,7 @@ def extension(run: Run, items: Items, url: Items) -> Items:
     return [item for item in found if isinstance(item.value, dict) and item.value.get("url") == wanted]
 
 
-def has_value(run: Run, items: Items) -> Items:
+def has_value(_run: Run, items: Items) -> Items:
     """Whether the input is a single primitive that has a value."""
     if len(items) != 1:
         return _FALSE
@@ -269,7 +269,7 @@ def has_value(run: Run, items: Items) -> Items:
     return _TRUE
 
 
-def get_value(run: Run, items: Items) -> Items:
+def get_value(_run: Run, items: Items) -> Items:
     """The System value of a single primitive."""
     if len(items) != 1:
         return []
@@ -302,7 +302,7 @@ def resolve(run: Run, items: Items) -> Items:
     return found
 
 
-def _resolved(run: Run, text: str, item: Any) -> Items:
+def _resolved(run: Run, text: str, _item: Any) -> Items:
     if text == "#":
         return [run.root]
     if text[:1] == "#":
@@ -368,7 +368,7 @@ def is_exactly(item: Any, type_name: str) -> bool:
     return is_type(item, type_name)
 
 
-def is_(run: Run, items: Items, type_name: str) -> Items:
+def is_(_run: Run, items: Items, type_name: str) -> Items:
     """`is`: whether the single item is of the type."""
     item = single(items, "is")
     return [] if item is None else [is_type(item, type_name)]
@@ -380,12 +380,12 @@ def as_(run: Run, items: Items, type_name: str) -> Items:
     return of_type(run, items, type_name)
 
 
-def of_type(run: Run, items: Items, type_name: str) -> Items:
+def of_type(_run: Run, items: Items, type_name: str) -> Items:
     """The items that are of the type."""
     return [item for item in items if is_exactly(item, type_name)]
 
 
-def type_info(run: Run, items: Items) -> Items:
+def type_info(_run: Run, items: Items) -> Items:
     """The types of the items (http://hl7.org/fhirpath/#reflection)."""
     return [type_of(item) for item in items]
 
@@ -393,7 +393,7 @@ def type_info(run: Run, items: Items) -> Items:
 _BASE = "http://hl7.org/fhir/StructureDefinition/"
 
 
-def conforms_to(run: Run, items: Items, profile: Items) -> Items:
+def conforms_to(_run: Run, items: Items, profile: Items) -> Items:
     """Whether the input conforms to a profile; answered for the base types of R4."""
     url = system_value(single(profile, "conformsTo()"))
     item = single(items, "conformsTo()")
@@ -405,7 +405,7 @@ def conforms_to(run: Run, items: Items, profile: Items) -> Items:
     return [is_type(item, f"FHIR.{name}")]
 
 
-def member_of(run: Run, items: Items, value_set: Items) -> Items:
+def member_of(_run: Run, items: Items, value_set: Items) -> Items:
     """Whether a code is in a value set, as far as the definitions list its codes; empty where they do not."""
     url = system_value(single(value_set, "memberOf()"))
     item = single(items, "memberOf()")
@@ -432,17 +432,17 @@ def _in_codes(value: Any, codes: Any) -> bool | None:
 # ---- now
 
 
-def now(run: Run, items: Items) -> Items:
+def now(run: Run, _items: Items) -> Items:
     """The DateTime of this evaluation."""
     return [run.now_moment(DATE_TIME)]
 
 
-def today(run: Run, items: Items) -> Items:
+def today(run: Run, _items: Items) -> Items:
     """The Date of this evaluation."""
     return [run.now_moment(DATE)]
 
 
-def time_of_day(run: Run, items: Items) -> Items:
+def time_of_day(run: Run, _items: Items) -> Items:
     """The Time of this evaluation."""
     return [run.now_moment(TIME)]
 

@@ -109,7 +109,7 @@ def _checked(moment: Moment) -> Moment | None:
     day, clock = ((), moment.parts) if moment.kind == TIME else (moment.parts[:3], moment.parts[3:])
     try:
         if day:
-            date(*(day + (1, 1))[:3])
+            date(*(*day, 1, 1)[:3])
         limits = zip(clock, (23, 59, 60), strict=False)
         valid = all(part <= limit for part, limit in limits) and abs(moment.offset or 0) <= 14 * 60
     except ValueError:
@@ -266,7 +266,7 @@ def boundary(moment: Moment, digits: int | None, *, high: bool) -> Moment | None
     full = {DATE: 8, DATE_TIME: 17, TIME: 9}[moment.kind]
     wanted = full if digits is None else digits
     if moment.kind == TIME:
-        edges = (23, 59, 59) if high else (0, 0, 0)
+        edges: tuple[int, ...] = (23, 59, 59) if high else (0, 0, 0)
         parts = moment.parts + edges[len(moment.parts) :]
         widths = {2: 1, 4: 2, 6: 3, 9: 3}
     else:

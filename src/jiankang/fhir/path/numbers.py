@@ -132,7 +132,7 @@ _CONVERSIONS = {
 def _converting(name: str) -> Any:
     convert = _CONVERSIONS[name]
 
-    def function(run: Run, items: Items, unit: Items | None = None) -> Items:
+    def function(_run: Run, items: Items, unit: Items | None = None) -> Items:
         item = single(items, f"to{name}()")
         value = None if item is None else convert(system_value(item))
         if value is not None and unit:
@@ -157,7 +157,7 @@ def _in_unit(value: Quantity, code: str) -> Quantity | None:
 def _convertible(name: str) -> Any:
     convert = _CONVERSIONS[name]
 
-    def function(run: Run, items: Items, unit: Items | None = None) -> Items:
+    def function(_run: Run, items: Items, unit: Items | None = None) -> Items:
         item = single(items, f"convertsTo{name}()")
         if item is None:
             return []
@@ -181,7 +181,7 @@ def _numeric(items: Items, what: str, *, quantities: bool = False) -> Any:
 
 
 def _on_number(name: str, work: Any, *, quantities: bool = False) -> Any:
-    def function(run: Run, items: Items) -> Items:
+    def function(_run: Run, items: Items) -> Items:
         value = _numeric(items, name, quantities=quantities)
         if value is None:
             return []
@@ -214,7 +214,7 @@ def _ln(value: Any) -> Any:
     return None if value <= 0 else MATH.ln(Decimal(value))
 
 
-def log(run: Run, items: Items, base: Items) -> Items:
+def log(_run: Run, items: Items, base: Items) -> Items:
     """The logarithm to a base."""
     value, other = _numeric(items, "log()"), _numeric(base, "log()")
     if value is None or other is None or value <= 0 or other <= 0 or other == 1:
@@ -223,14 +223,14 @@ def log(run: Run, items: Items, base: Items) -> Items:
     return [Context(prec=28).plus(result)]
 
 
-def to_the_power(run: Run, items: Items, exponent: Items) -> Items:
+def to_the_power(_run: Run, items: Items, exponent: Items) -> Items:
     """The number to a power."""
     value, other = _numeric(items, "power()"), _numeric(exponent, "power()")
     result = None if value is None or other is None else power(value, other)
     return [] if result is None else [result]
 
 
-def round_(run: Run, items: Items, precision: Items | None = None) -> Items:
+def round_(_run: Run, items: Items, precision: Items | None = None) -> Items:
     """The number rounded, halves away from zero."""
     value = _numeric(items, "round()")
     digits = 0 if precision is None else integer(precision, "round()")
@@ -247,7 +247,7 @@ def round_(run: Run, items: Items, precision: Items | None = None) -> Items:
 def _boundary(*, high: bool) -> Any:
     name = "highBoundary()" if high else "lowBoundary()"
 
-    def function(run: Run, items: Items, precision: Items | None = None) -> Items:
+    def function(_run: Run, items: Items, precision: Items | None = None) -> Items:
         value = system_value(single(items, name))
         digits = None if precision is None else integer(precision, name)
         if isinstance(value, Moment):
@@ -278,7 +278,7 @@ def _number_boundary(value: Decimal, digits: int | None, *, high: bool) -> Decim
     return edge.quantize(unit, rounding=rounding, context=Context(prec=460))
 
 
-def precision(run: Run, items: Items) -> Items:
+def precision(_run: Run, items: Items) -> Items:
     """How many digits a number, date or time is written with."""
     value = system_value(single(items, "precision()"))
     if isinstance(value, Moment):
@@ -288,7 +288,7 @@ def precision(run: Run, items: Items) -> Items:
     return [0] if number(value) else []
 
 
-def comparable(run: Run, items: Items, other: Items) -> Items:
+def comparable(_run: Run, items: Items, other: Items) -> Items:
     """Whether two quantities have units of one kind."""
     one, two = system_value(single(items, "comparable()")), system_value(single(other, "comparable()"))
     if not (isinstance(one, Quantity) and isinstance(two, Quantity)):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Resolver = Callable[[str], dict[str, Any] | None]
 
-MAX_WORK = 2_000_000
+MAX_WORK = 1_000_000
 
 _CONSTANTS = {
     "ucum": "http://unitsofmeasure.org",

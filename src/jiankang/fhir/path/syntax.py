@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 from jiankang.fhir.path.lexer import Token, refusal, tokens
 
 MAX_DEPTH = 40
+MAX_HEIGHT = 120
+MAX_DIGITS = 40
 MAX_NODES = 2_000
 
 CALENDAR_UNITS = {
@@ -111,7 +112,8 @@ _LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"+", "-", "&"}),
     frozenset({"*", "/", "div", "mod"}),
 )
-_WORDS = frozenset({"implies", "or", "xor", "and", "in", "contains", "is", "as", "div", "mod"})
+_BINDING = {operator: level for level, operators in enumerate(_LEVELS) for operator in operators}
+_RESERVED = frozenset({"implies", "or", "xor", "and", "div", "mod"})
 _LITERALS = {"string": "String", "date": "Date", "datetime": "DateTime", "time": "Time"}
 
 
@@ -134,6 +136,8 @@ class _Parser:
         tree = self.expression()
         if self.now.kind != "end":
             raise self.refused(f"'{self.now.text}' is not expected here")
+        if _height(tree) > MAX_HEIGHT:
+            raise self.refused(f"more than {MAX_HEIGHT} steps or operators follow one another")
         return tree
 
     @property
@@ -160,30 +164,27 @@ class _Parser:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise self.refused(f"the expression is nested deeper than {MAX_DEPTH}")
-        tree = self.level(0)
+        tree = self.operators(0)
         self.depth -= 1
         return tree
 
-    def operator(self, level: int) -> str | None:
-        """The operator of this level that comes next, stepped over."""
-        token = self.now
-        if token.kind == "sign" or (token.kind == "name" and token.text in _WORDS):
-            if token.text in _LEVELS[level]:
-                self.at += 1
-                return token.text
-        return None
-
-    def level(self, level: int) -> Tree:
-        if level == len(_LEVELS):
-            return self.polarity()
-        tree = self.level(level + 1)
-        while operator := self.operator(level):
+    def operators(self, loosest: int) -> Tree:
+        """Operands and operators that bind at least as tight as `loosest`; equals are taken from the left."""
+        tree = self.polarity()
+        while (binding := self.binding()) >= loosest:
+            operator = self.now.text
+            self.at += 1
             self.count()
             if operator in ("is", "as"):
                 tree = TypeTest(operator, tree, self.type_name())
             else:
-                tree = Binary(operator, tree, self.level(level + 1))
+                tree = Binary(operator, tree, self.operators(binding + 1))
         return tree
+
+    def binding(self) -> int:
+        """How tight the operator that comes next binds; -1 where none comes."""
+        token = self.now
+        return _BINDING.get(token.text, -1) if token.kind in ("sign", "name") else -1
 
     def count(self) -> None:
         self.size += 1
@@ -195,9 +196,11 @@ class _Parser:
         while self.now.kind == "sign" and self.now.text in "+-":
             self.count()
             signs.append(self.now.text)
+            if len(signs) > MAX_DEPTH:
+                raise self.refused(f"more than {MAX_DEPTH} signs follow one another")
             self.at += 1
         tree = self.invocations()
-        for sign in reversed(signs[-MAX_DEPTH:]):
+        for sign in reversed(signs):
             tree = Polarity(sign, tree)
         return tree
 
@@ -247,7 +250,9 @@ class _Parser:
             return self.bracketed()
         if token.kind in _LITERALS:
             self.at += 1
-            return Literal(_LITERALS[token.kind], token.text.removeprefix("@") if token.kind != "string" else token.text)
+            return Literal(
+                _LITERALS[token.kind], token.text.removeprefix("@") if token.kind != "string" else token.text
+            )
         if token.kind == "number":
             return self.number()
         if token.kind == "special":
@@ -259,7 +264,7 @@ class _Parser:
         if token.kind == "name" and token.text in ("true", "false"):
             self.at += 1
             return Literal("Boolean", token.text)
-        if token.kind == "name" and token.text in _WORDS - {"as", "is", "contains", "in"}:
+        if token.kind == "name" and token.text in _RESERVED:
             raise self.refused(f"'{token.text}' is not expected here")
         return self.invocation(None)
 
@@ -275,6 +280,8 @@ class _Parser:
 
     def number(self) -> Tree:
         text = self.now.text
+        if len(text) > MAX_DIGITS:
+            raise self.refused(f"a number has more than {MAX_DIGITS} digits")
         self.at += 1
         token = self.now
         if token.kind == "string":
@@ -283,6 +290,32 @@ class _Parser:
         if token.kind == "name" and token.text in CALENDAR_UNITS:
             self.at += 1
             return Literal("Calendar", text, CALENDAR_UNITS[token.text])
-        if len(text) > 40:
-            raise refusal(self.text, token.position, "a number has more than 40 digits")
-        return Literal("Decimal" if "." in text else "Integer", str(Decimal(text)) if "." not in text else text)
+        return Literal("Decimal" if "." in text else "Integer", text)
+
+
+def _height(tree: Tree) -> int:
+    """How many parts stand on one another at most."""
+    highest = 0
+    todo = [(tree, 1)]
+    while todo:
+        part, height = todo.pop()
+        highest = max(highest, height)
+        todo += [(below, height + 1) for below in _parts(part)]
+    return highest
+
+
+def _parts(tree: Tree) -> tuple[Tree, ...]:
+    """What a part of a tree is made of."""
+    match tree:
+        case Call():
+            return tree.arguments if tree.source is None else (tree.source, *tree.arguments)
+        case Member():
+            return () if tree.source is None else (tree.source,)
+        case Index():
+            return (tree.source, tree.number)
+        case Binary():
+            return (tree.left, tree.right)
+        case Polarity() | TypeTest():
+            return (tree.operand,)
+        case _:
+            return ()

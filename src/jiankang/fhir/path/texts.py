@@ -50,7 +50,7 @@ def text(items: Items, what: str) -> str | None:
 def _on_text(name: str, work: Any) -> Any:
     """A function of one string."""
 
-    def function(run: Run, items: Items) -> Items:
+    def function(_run: Run, items: Items) -> Items:
         value = text(items, name)
         return [] if value is None else [work(value)]
 
@@ -60,7 +60,7 @@ def _on_text(name: str, work: Any) -> Any:
 def _with_text(name: str, work: Any) -> Any:
     """A function of a string and a string argument."""
 
-    def function(run: Run, items: Items, argument: Items) -> Items:
+    def function(_run: Run, items: Items, argument: Items) -> Items:
         value, other = text(items, name), text(argument, name)
         return [] if value is None or other is None else [work(value, other)]
 
@@ -70,7 +70,7 @@ def _with_text(name: str, work: Any) -> Any:
 def _with_texts(name: str, work: Any) -> Any:
     """A function of a string and two string arguments."""
 
-    def function(run: Run, items: Items, one: Items, other: Items) -> Items:
+    def function(_run: Run, items: Items, one: Items, other: Items) -> Items:
         value, first, second = text(items, name), text(one, name), text(other, name)
         return [] if value is None or first is None or second is None else [work(value, first, second)]
 
@@ -121,7 +121,7 @@ def _replace(value: str, old: str, new: str) -> str:
     return short(value.replace(old, new))
 
 
-def substring(run: Run, items: Items, start: Items, length: Items | None = None) -> Items:
+def substring(_run: Run, items: Items, start: Items, length: Items | None = None) -> Items:
     """The part of the string from a place, for a length if one is given."""
     value, place = text(items, "substring()"), integer(start, "substring()")
     if value is None or place is None or not 0 <= place < len(value):
@@ -147,7 +147,7 @@ def split(run: Run, items: Items, separator: Items) -> Items:
     return list(pieces)
 
 
-def join(run: Run, items: Items, separator: Items | None = None) -> Items:
+def join(_run: Run, items: Items, separator: Items | None = None) -> Items:
     """All strings as one."""
     by = "" if separator is None else text(separator, "join()") or ""
     values = [system_value(item) for item in items]
@@ -204,7 +204,7 @@ def contains(value: str, part: str) -> bool:
     return part in value
 
 
-def html_checks(run: Run, items: Items) -> Items:
+def html_checks(_run: Run, items: Items) -> Items:
     """Whether a narrative has only the HTML that is allowed (http://hl7.org/fhir/R4/narrative.html#rules)."""
     item = single(items, "htmlChecks()")
     value = item.value if item.__class__ is Node else item

@@ -171,12 +171,13 @@ def element_nodes(node: Node, name: str) -> list[Node]:
         return []
     if len(json_names) == 1:
         return child_nodes(node, json_names[0], known.children[json_names[0]])
+    found: list[Node] = []
     for member in members:
         plain = member[1:] if member[:1] == "_" else member
         child = known.children.get(plain)
-        if child is not None and child.element == name:
-            return child_nodes(node, plain, child)
-    return []
+        if child is not None and child.element == name and (plain == member or plain not in members):
+            found += child_nodes(node, plain, child)
+    return found
 
 
 def _beside(node: Node, name: str) -> list[Node]:

@@ -6,12 +6,11 @@ Expressions beyond plain paths go through `jiankang.fhir.path`. http://hl7.org/f
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jiankang.fhir.definitions import Element, load
 from jiankang.fhir.search import emit
@@ -19,7 +18,7 @@ from jiankang.fhir.search.dates import date_range
 from jiankang.fhir.search.expressions import OtherExpression, Part, PlainPath, Step, parts_for
 from jiankang.fhir.search.model import ComponentParameter, Extracted, Parameter
 from jiankang.fhir.search.parameters import KEPT_BY_THE_STORE, principal_dates
-from jiankang.fhir.search.text import content_words, narrative_words
+from jiankang.fhir.search.text import content_names, content_words, narrative_words
 from jiankang.kernel.errors import Invalid
 
 if TYPE_CHECKING:
@@ -28,11 +27,6 @@ if TYPE_CHECKING:
 Extractor = Callable[[dict[str, Any]], Extracted]
 
 _PRIMITIVE_DATES = frozenset({"date", "dateTime", "instant"})
-_TEXT_TYPES = frozenset({"string", "markdown"})
-_NO_TEXT_TYPES = frozenset(
-    {"code", "uri", "url", "canonical", "oid", "uuid", "id", "base64Binary", "date", "dateTime", "instant"}
-)
-_NOT_CONTENT = frozenset({"id", "reference", "data", "versionId", "expression", "xpath"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +97,7 @@ class _Source:
             name: getattr(emit, name)
             for name in (
                 "concept", "coding", "identifier", "contact", "human_name", "address", "reference",
-                "reference_text", "refers_to", "resource_reference", "canonical", "quantities_of", "numbers_of",
+                "reference_text", "refers_to", "resource_reference", "canonical", "canonical_reference", "quantities_of", "numbers_of",
                 "dates_of", "position",
             )
         }  # fmt: skip
@@ -139,14 +133,11 @@ def compile_extractor(type_name: str, parameters: Iterable[Parameter], zone: tzi
             for part in parts_for(parameter.expression, ancestry):
                 _place(parameter, part, root, type_name, flags, others)
     source.add(0, "def extract(r):")
-    source.add(
-        1, "tokens = []; strings = []; references = []; urls = []; logical = []; uris = []; dates = []"
-    )
+    source.add(1, "tokens = []; strings = []; references = []; urls = []; logical = []; uris = []; dates = []")
     source.add(1, "numbers = []; quantities = []; composites = []; present = 0")
     source.add(
         1,
-        "into = Extracted(tokens, strings, references, urls, logical, uris, dates, numbers, quantities,"
-        " composites)",
+        "into = Extracted(tokens, strings, references, urls, logical, uris, dates, numbers, quantities, composites)",
     )
     _write_node(source, root, "r", 1, type_name)
     for parameter, path in flags:
@@ -275,8 +266,8 @@ def _reference_lines(_source: _Source, leaf: _Leaf, var: str, code: str) -> list
     if leaf.kind == "Resource":
         return [f"resource_reference(into, {code}, {var}, {leaf.parameter.targets!r})"]
     if leaf.kind == "Attachment":
-        return [f"if 'url' in {var}: canonical(uris, {code}, {var}['url'])"]
-    return [f"canonical(uris, {code}, {var})"] if _is_primitive(leaf.kind) else []
+        return [f"if 'url' in {var}: canonical_reference(into, {code}, {var}['url'])"]
+    return [f"canonical_reference(into, {code}, {var})"] if _is_primitive(leaf.kind) else []
 
 
 def _uri_lines(_source: _Source, leaf: _Leaf, var: str, code: str) -> list[str]:
@@ -335,13 +326,26 @@ def _write_flag(source: _Source, parameter: Parameter, path: PlainPath, type_nam
 
 def _write_other(source: _Source, parameter: Parameter, other: OtherExpression, type_name: str) -> None:
     """Values of an expression beyond plain paths."""
-    from jiankang.fhir.path import compile_path
-
-    path = source.bind(compile_path(other.text, type_name=type_name))
+    path = source.bind(_other_values(type_name, other.text))
     rows = source.bind(_RowsOfAnyType(parameter, source.names["ZONE"]))
     kind, value = source.fresh(), source.fresh()
-    source.add(1, f"for {kind}, {value} in {path}.evaluate_typed(r):")
+    source.add(1, f"for {kind}, {value} in {path}(r):")
     source.add(2, f"present |= {1 << parameter.number}", f"{rows}(into, {kind}, {value}, r)")
+
+
+def _other_values(type_name: str, text: str) -> Callable[[dict[str, Any]], list[tuple[str, Any]]]:
+    """The function that evaluates an expression; what makes no sense for a resource gives no values of it."""
+    from jiankang.fhir.path import PathRunError, compile_path
+
+    path = compile_path(text, type_name=type_name)
+
+    def values(resource: dict[str, Any]) -> list[tuple[str, Any]]:
+        try:
+            return path.evaluate_typed(resource)
+        except PathRunError:
+            return []
+
+    return values
 
 
 class _RowsOfAnyType:
@@ -421,9 +425,7 @@ def _component_base(kind: str, part: PlainPath) -> str:
 def _write_component_node(source: _Source, node: _Node, var: str, depth: int) -> None:
     for leaf in node.leaves:
         systems = source.bind(_systems(leaf.element))
-        source.add(
-            depth, f"out += component_rows({leaf.parameter.type!r}, {leaf.kind!r}, {var}, ZONE, {systems})"
-        )
+        source.add(depth, f"out += component_rows({leaf.parameter.type!r}, {leaf.kind!r}, {var}, ZONE, {systems})")
     for (name, _, _), child in node.children.items():
         value = source.fresh()
         source.add(depth, f"{value} = r.get({name!r})" if var == "r" else f"{value} = {var}.get({name!r})")
@@ -492,6 +494,11 @@ def _write_end(source: _Source, type_name: str, known: Mapping[str, Parameter]) 
         source.add(2, f"present |= {bits}.get((code, kind), 0)")
         if membership:
             source.add(2, f"if (code, kind) in {names}: inside[(kind, id_)] = None")
+    if narrowed:
+        source.names |= {"bits_of_urls": bits_of_urls, "bits_of_contained": bits_of_contained}
+        paths = source.bind(_paths_of_aliases(type_name, known))
+        source.add(1, f"if urls: present |= bits_of_urls(urls, {bits})")
+        source.add(1, f"if 'contained' in r: present |= bits_of_contained(r, {paths})")
     for bit, mask in unions:
         source.add(1, f"if present & {mask}: present |= {1 << bit}")
     if membership or _owns_compartment(type_name):
@@ -517,6 +524,41 @@ def principal_start(dates: list[tuple[str, int, int]], codes: tuple[str, ...]) -
         if starts:
             return min(starts)
     return 0
+
+
+def bits_of_urls(urls: list[tuple[str, str]], bits: Mapping[tuple[str, str], int]) -> int:
+    """Bits of aliases whose type an absolute reference names."""
+    present = 0
+    for code, url in urls:
+        segments = url.partition("/_history/")[0].split("/")
+        if len(segments) > 1:
+            present |= bits.get((code, segments[-2]), 0)
+    return present
+
+
+def bits_of_contained(resource: dict[str, Any], paths: Iterable[tuple[int, str, tuple[Step, ...]]]) -> int:
+    """Bits of aliases whose type a reference into the resource itself has."""
+    present = 0
+    for bit, target, steps in paths:
+        values: list[Any] = [resource]
+        for step in steps:
+            below = [value[step.name] for value in values if step.name in value]
+            values = [item for value in below for item in (value if isinstance(value, list) else [value])]
+        if any(emit.refers_to(value, target, resource) for value in values):
+            present |= bit
+    return present
+
+
+def _paths_of_aliases(type_name: str, known: Mapping[str, Parameter]) -> tuple[tuple[int, str, tuple[Step, ...]], ...]:
+    """Bit, type and element path of each alias that is narrowed to a type."""
+    ancestry = load().ancestry(type_name)
+    return tuple(
+        (1 << parameter.number, parameter.alias_of.target, part.steps)
+        for parameter in known.values()
+        if parameter.alias_of is not None and parameter.alias_of.target is not None
+        for part in parts_for(parameter.expression, ancestry)
+        if isinstance(part, PlainPath)
+    )
 
 
 def _alias_bits(known: Mapping[str, Parameter]) -> tuple[dict[tuple[str, str], int], list[tuple[int, int]]]:
@@ -549,17 +591,3 @@ def _membership(type_name: str, known: Mapping[str, Parameter]) -> frozenset[tup
                 alias = parameter.alias_of
                 pairs.update((owner, name) for owner in (alias.codes if alias is not None else (code,)))
     return frozenset(pairs)
-
-
-@cache
-def content_names() -> frozenset[str]:
-    """Member names under which people write words: texts, names, displays, and codes of codings.
-
-    A name that is text in one type and a code, address or date in another goes with the majority.
-    """
-    balance: Counter[str] = Counter()
-    for type_name in load().types:
-        for element in load().types[type_name].children:
-            for json_name, kind in element.json_names.items():
-                balance[json_name] += 1 if kind in _TEXT_TYPES else -(kind in _NO_TEXT_TYPES)
-    return frozenset({name for name, count in balance.items() if count > 0} - _NOT_CONTENT | {"code"})

@@ -18,16 +18,25 @@ _DATE = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:\d\d)?)?)?)?",
     re.ASCII,
 )
+_CACHED_LENGTH = 40
 _HELP = "write YYYY, YYYY-MM, YYYY-MM-DD, or YYYY-MM-DDThh:mm[:ss[.sss]] with Z or an offset like +08:00"
 
 
-@lru_cache(maxsize=65536)
 def date_range(text: str, zone: tzinfo = UTC) -> tuple[int, int]:
     """What a date, dateTime or instant covers: [lo, hi) in microseconds since 1970-01-01T00:00Z.
 
     The width is the precision given: year, month, day, minute, second, or a power of ten below. Where the
     text names no offset it is read in `zone`. Raises Invalid for what is no date.
     """
+    return _short_range(text, zone) if len(text) <= _CACHED_LENGTH else _range(text, zone)
+
+
+@lru_cache(maxsize=65536)
+def _short_range(text: str, zone: tzinfo) -> tuple[int, int]:
+    return _range(text, zone)
+
+
+def _range(text: str, zone: tzinfo) -> tuple[int, int]:
     match = _DATE.fullmatch(text)
     if match is None:
         raise Invalid(f"'{text[:40]}' is not a date: {_HELP}.")
@@ -76,9 +85,7 @@ def _midnight(ordinal: int, zone: tzinfo) -> int:
     return _instant(day.year, day.month, day.day, 0, 0, None, zone)
 
 
-def _instant(
-    year: int, month: int, day: int, hour: int, minute: int, offset: str | None, zone: tzinfo
-) -> int:
+def _instant(year: int, month: int, day: int, hour: int, minute: int, offset: str | None, zone: tzinfo) -> int:
     """Microseconds of a minute's start. Raises ValueError when it is not in the calendar."""
     if hour > 23 or minute > 59:
         raise ValueError

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, tzinfo
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from jiankang.fhir.search import ucum
@@ -17,6 +17,7 @@ from jiankang.fhir.search.model import DATE_MAX, DATE_MIN, INFINITY, Extracted
 
 CURRENCY = "urn:iso:std:iso:4217"
 _TELEPHONES = frozenset({"phone", "fax", "sms", "pager"})
+_SAMPLE = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?", re.ASCII)
 _PUNCTUATION = re.compile(r"[\s()./\-–—]+")
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]*)/([A-Za-z0-9.\-]{1,64})(?:/_history/([A-Za-z0-9.\-]{1,64}))?")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
@@ -52,16 +53,12 @@ def coding(rows: Rows, param: str, value: Json) -> None:
 
 
 def identifier(rows: Rows, param: str, value: Json) -> None:
-    """An Identifier: system and value, and value by each coding of its type."""
-    text = value.get("value")
-    if text is None:
-        if "system" in value:
-            rows.append((param, "identifier", value["system"], None, None))
-        return
-    kind = value.get("type")
+    """An Identifier: system, value and the text of its type, and value by each coding of the type."""
+    text, kind = value.get("value"), value.get("type")
     described = None if kind is None else kind.get("text")
-    rows.append((param, "identifier", value.get("system"), text, described))
-    if kind is not None:
+    if text is not None or described is not None or "system" in value:
+        rows.append((param, "identifier", value.get("system"), text, described))
+    if kind is not None and text is not None:
         for entry in kind.get("coding") or ():
             if "code" in entry:
                 rows.append((param, "of-type", entry.get("system"), entry["code"], text))
@@ -165,6 +162,14 @@ def canonical(rows: Rows, param: str, value: str) -> None:
         rows.append((param, bare))
 
 
+def canonical_reference(into: Extracted, param: str, value: str) -> None:
+    """A canonical where a reference is asked for; one that is written as Type/id is found as that, too."""
+    canonical(into.uris, param, value)
+    match = _REFERENCE.fullmatch(value)
+    if match is not None:
+        into.references.append((param, match[1], match[2], match[3]))
+
+
 def period_range(value: Json, zone: tzinfo = UTC) -> tuple[int, int] | None:
     """A Period from its start's first instant to its end's last; None when it has neither."""
     start, end = value.get("start"), value.get("end")
@@ -202,9 +207,7 @@ def numbers_of(kind: str, value: Any) -> list[tuple[Decimal, Decimal]]:
     return [(number, number)]
 
 
-QuantityValue = tuple[
-    Decimal, Decimal, str | None, str | None, str | None, Decimal | None, Decimal | None, str | None
-]
+QuantityValue = tuple[Decimal, Decimal, str | None, str | None, str | None, Decimal | None, Decimal | None, str | None]
 
 
 def quantities_of(kind: str, value: Json) -> list[QuantityValue]:
@@ -259,11 +262,8 @@ def _sampled(value: Json) -> list[QuantityValue]:
             limit = value.get("upperLimit" if word == "U" else "lowerLimit")
             if limit is not None:
                 samples.append(Decimal(limit))
-        elif word != "E":
-            try:
-                samples.append(Decimal(word))
-            except InvalidOperation:
-                continue
+        elif _SAMPLE.fullmatch(word):
+            samples.append(Decimal(word))
     if not samples:
         return []
     ends = sorted((zero + factor * min(samples), zero + factor * max(samples)))

@@ -49,9 +49,7 @@ _NAME = re.compile(r"(%?[A-Za-z]\w*)(?:\[(\d+)\])?")
 _CAST = re.compile(r"(?:as|ofType)\((?:FHIR\.)?(\w+)\)")
 _RESOLVE = re.compile(r"where\(resolve\(\) is (?:FHIR\.)?(\w+)\)")
 _CONDITION = re.compile(r"where\((\w+)\s*=\s*'([^'\\]*)'\)")
-_PARENTHESISED = re.compile(
-    r"\((?P<path>[^()]*?)\s+(?:as|is)\s+(?:FHIR\.)?(?P<type>\w+)\)(?P<rest>(?:\.\w+)*)"
-)
+_PARENTHESISED = re.compile(r"\((?P<path>[^()]*?)\s+(?:as|is)\s+(?:FHIR\.)?(?P<type>\w+)\)(?P<rest>(?:\.\w+)*)")
 _LEADING_TYPE = re.compile(r"[\s(]*([A-Z]\w*)\b")
 
 
@@ -82,9 +80,7 @@ def parts(expression: str) -> tuple[Part, ...]:
 
 def parts_for(expression: str, type_names: tuple[str, ...]) -> tuple[Part, ...]:
     """Those alternatives that can hold for a type, itself and all it specialises being `type_names`."""
-    return tuple(
-        part for part in parts(expression) if part.root in type_names or part.root in ("", "%resource")
-    )
+    return tuple(part for part in parts(expression) if part.root in type_names or part.root in ("", "%resource"))
 
 
 def _part(text: str) -> Part:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from functools import cache
 from itertools import combinations
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from jiankang.fhir.definitions import SearchParameter, load
 from jiankang.fhir.search.expressions import Part, PlainPath, parts_for
 from jiankang.fhir.search.model import Alias, ComponentParameter, Parameter
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -73,10 +73,7 @@ def parameters(type_name: str) -> Mapping[str, Parameter]:
     ancestry = definitions.ancestry(type_name)
     official = definitions.search_parameters(type_name)
     aliases = _aliases(official, ancestry)
-    built = {
-        code: parameter(official[code], number, aliases.get(code))
-        for number, code in enumerate(sorted(official))
-    }
+    built = {code: parameter(official[code], number, aliases.get(code)) for number, code in enumerate(sorted(official))}
     return MappingProxyType(built)
 
 
@@ -196,9 +193,7 @@ def _restriction(
     return Alias(holders, str(targets.pop())) if holders else None
 
 
-def _union(
-    code: str, official: Mapping[str, SearchParameter], owners: Mapping[str, frozenset[_Shape]]
-) -> Alias | None:
+def _union(code: str, official: Mapping[str, SearchParameter], owners: Mapping[str, frozenset[_Shape]]) -> Alias | None:
     """A parameter for several elements asks rows of the parameters for each of them, if all have one."""
     if len(owners[code]) < 2:
         return None

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from decimal import Decimal
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from jiankang.fhir.search import ucum
 from jiankang.fhir.search.dates import date_range
 from jiankang.kernel.errors import Invalid
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,9 +131,7 @@ def split_or(text: str) -> list[str]:
     """
     pieces = _split(text, ",")
     if any(not piece for piece in pieces):
-        raise Invalid(
-            "A search value is empty. Write a value on both sides of each comma, or \\, for a comma itself."
-        )
+        raise Invalid("A search value is empty. Write a value on both sides of each comma, or \\, for a comma itself.")
     return pieces
 
 
@@ -174,16 +172,12 @@ def parse_token(text: str) -> TokenValue:
     """
     pieces = _split(text, "|")
     if len(pieces) > 2:
-        raise Invalid(
-            "A token is written code, system|code, |code or system|. Write \\| for a bar within a code."
-        )
+        raise Invalid("A token is written code, system|code, |code or system|. Write \\| for a bar within a code.")
     if len(pieces) == 1:
         return TokenValue(None, parse_string(text))
     system, code = (unescape(piece) for piece in pieces)
     if not system and not code:
-        raise Invalid(
-            "A token is written code, system|code, |code or system|; here both sides of | are empty."
-        )
+        raise Invalid("A token is written code, system|code, |code or system|; here both sides of | are empty.")
     return TokenValue(system, code or None)
 
 
@@ -220,9 +214,7 @@ def parse_date(text: str, zone: tzinfo = UTC) -> DateValue:
 
 def _decimal(text: str) -> Decimal:
     if len(text) > _MAX_DIGITS or not _NUMBER.fullmatch(text):
-        raise Invalid(
-            f"'{text[:40]}' is not a number: write 100, 5.40 or 1e2, with a prefix like gt where needed."
-        )
+        raise Invalid(f"'{text[:40]}' is not a number: write 100, 5.40 or 1e2, with a prefix like gt where needed.")
     return Decimal(text)
 
 
@@ -270,7 +262,8 @@ def parse_quantity(text: str) -> QuantityValue:
 def parse_reference(text: str, base: str | None = None) -> ReferenceValue:
     """`id`, `Type/id`, `Type/id/_history/version`, or an absolute URL.
 
-    A URL under `base` is read as a relative one.     http://hl7.org/fhir/R4/search.html#reference
+    A URL under `base` is read as a relative one.
+    http://hl7.org/fhir/R4/search.html#reference
     """
     found = parse_string(text)
     if base is not None and found.startswith(base.rstrip("/") + "/"):
@@ -296,9 +289,7 @@ def parse_near(text: str) -> NearValue:
     unit = pieces[3] if len(pieces) > 3 and pieces[3] else "km"
     metres = ucum.convert(distance, unit, "m")
     if metres is None or distance < 0:
-        raise Invalid(
-            f"'{distance} {unit}' is not a distance: write a number and a UCUM unit of length such as km."
-        )
+        raise Invalid(f"'{distance} {unit}' is not a distance: write a number and a UCUM unit of length such as km.")
     return NearValue(latitude, longitude, metres)
 
 
@@ -362,9 +353,7 @@ def approximate_numbers(value: Decimal, low: Decimal, high: Decimal) -> tuple[De
     return min(low, value - tenth), max(high, value + tenth)
 
 
-def number_matches(
-    prefix: str, lo: Decimal, hi: Decimal, value: Decimal, low: Decimal, high: Decimal
-) -> bool:
+def number_matches(prefix: str, lo: Decimal, hi: Decimal, value: Decimal, low: Decimal, high: Decimal) -> bool:
     """Whether a resource's [lo, hi] matches `value`, standing for [low, high), as NUMBER_RULES say."""
     if prefix == "eq":
         return low <= lo and hi < high

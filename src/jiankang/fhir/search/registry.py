@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, tzinfo
 from functools import cache
 from types import MappingProxyType
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jiankang.fhir.definitions import Component, SearchParameter, load
 from jiankang.fhir.search.compiler import Extractor, compile_extractor
@@ -13,12 +13,13 @@ from jiankang.fhir.search.parameters import parameter, parameters
 from jiankang.kernel.errors import Invalid, Unprocessable
 
 if TYPE_CHECKING:
-    from jiankang.fhir.search.model import Extracted, Parameter
     from collections.abc import Mapping
 
-_TYPES = frozenset(
-    {"number", "date", "string", "token", "reference", "composite", "quantity", "uri", "special"}
-)
+    from jiankang.fhir.search.model import Extracted, Parameter
+
+_TYPES = frozenset({"number", "date", "string", "token", "reference", "composite", "quantity", "uri", "special"})
+
+_MAX_EXPRESSION = 4000
 
 
 class Registry:
@@ -114,8 +115,8 @@ class Registry:
 def custom_definition(resource: dict[str, Any]) -> SearchParameter:
     """What a SearchParameter resource defines.
 
-    A base of Resource or DomainResource stands for all such types.     Raises Unprocessable when a member
-    that search needs is missing.
+    A base of Resource or DomainResource stands for all such types. Raises Unprocessable when a member that search
+    needs is missing.
     """
     problems = [
         f"SearchParameter.{name} is needed to search by it."
@@ -126,11 +127,11 @@ def custom_definition(resource: dict[str, Any]) -> SearchParameter:
         problems.append(f"SearchParameter.type '{resource.get('type')}' is not a type of search parameter.")
     if not resource.get("expression"):
         problems.append("SearchParameter.expression is needed: values are found by FHIRPath only.")
+    elif len(resource["expression"]) > _MAX_EXPRESSION:
+        problems.append(f"SearchParameter.expression has more than {_MAX_EXPRESSION} characters.")
     if problems:
         raise Unprocessable(" ".join(problems))
-    components = tuple(
-        Component(entry["definition"], entry["expression"]) for entry in resource.get("component") or ()
-    )
+    components = tuple(Component(entry["definition"], entry["expression"]) for entry in resource.get("component") or ())
     return SearchParameter(
         url=resource["url"],
         code=resource["code"],
@@ -169,6 +170,7 @@ def default_registry() -> Registry:
 def extract(resource: dict[str, Any]) -> Extracted:
     """The search values of a resource by the official parameters of its type.
 
-    The resource passed the structure check.     http://hl7.org/fhir/R4/search.html
+    The resource passed the structure check.
+    http://hl7.org/fhir/R4/search.html
     """
     return default_registry().extract(resource)

@@ -4,27 +4,46 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from collections import Counter
+from functools import cache, lru_cache
 from html import unescape
 from typing import Any
+
+from jiankang.fhir.definitions import load
 
 _CJK = "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U000323af"
 _RUN = re.compile(f"[{_CJK}]+|[^\\W_{_CJK}]+")
 _CJK_START = re.compile(f"[{_CJK}]")
-_TAG = re.compile(r"<[^>]*>|<!--.*?-->", re.DOTALL)
+_TAG = re.compile(r"<!--.*?(?:-->|\Z)|<[^<>]*>", re.DOTALL)
 _SPACE = re.compile(r"\s+")
 _NOT_SPOKEN = re.compile(r"https?://|urn:|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")
 _ASCII_RUN = re.compile(r"[a-z0-9]+")
+_TEXT_TYPES = frozenset({"string", "markdown"})
+_NO_TEXT_TYPES = frozenset(
+    {"code", "uri", "url", "canonical", "oid", "uuid", "id", "base64Binary", "date", "dateTime", "instant"}
+)
+_NOT_CONTENT = frozenset({"id", "reference", "data", "versionId", "expression", "xpath"})
 MAX_WORD = 64
 """Longer runs of letters are cut to this many characters."""
 
+_CACHED_LENGTH = 200
+"""Longer texts are not likely to come again, and would fill the memory."""
 
-@lru_cache(maxsize=65536)
+
 def words(text: str) -> tuple[str, ...]:
     """The words under which `text` is found, in no order, without repeats.
 
     Letters and digits in lower case; of Chinese, Japanese and Korean runs every character and every pair.
     """
+    return _short_words(text) if len(text) <= _CACHED_LENGTH else _words(text)
+
+
+@lru_cache(maxsize=65536)
+def _short_words(text: str) -> tuple[str, ...]:
+    return _words(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
     if text.isascii():
         return tuple({run[:MAX_WORD] for run in _ASCII_RUN.findall(text.lower())})
     found: set[str] = set()
@@ -62,12 +81,20 @@ def strip_accents(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(kept))
 
 
-@lru_cache(maxsize=65536)
 def normalise_string(text: str) -> str:
     """`text` as string parameters compare it: full and half width alike, no accents, no case, single spaces.
 
     http://hl7.org/fhir/R4/search.html#string
     """
+    return _short_normal(text) if len(text) <= _CACHED_LENGTH else _normal(text)
+
+
+@lru_cache(maxsize=65536)
+def _short_normal(text: str) -> str:
+    return _normal(text)
+
+
+def _normal(text: str) -> str:
     if not text.isascii():
         text = strip_accents(unicodedata.normalize("NFKC", text)).casefold()
         text = strip_accents(unicodedata.normalize("NFKC", text))
@@ -86,12 +113,7 @@ def narrative_words(resource: dict[str, Any]) -> tuple[str, ...]:
     text = resource.get("text")
     if text is None or (div := text.get("div")) is None:
         return ()
-    return tuple(sorted(_div_words(div)))
-
-
-@lru_cache(maxsize=1024)
-def _div_words(div: str) -> tuple[str, ...]:
-    return words.__wrapped__(narrative_text(div))
+    return tuple(sorted(_words(narrative_text(div))))
 
 
 def content_words(resource: dict[str, Any], names: frozenset[str]) -> tuple[str, ...]:
@@ -100,14 +122,14 @@ def content_words(resource: dict[str, Any], names: frozenset[str]) -> tuple[str,
     _collect(resource, names, strings)
     found: set[str] = set()
     for text in strings:
-        found.update(_spoken_words(text))
+        found.update(_spoken_words(text) if len(text) <= _CACHED_LENGTH else _words(text))
     return tuple(sorted(found))
 
 
 @lru_cache(maxsize=65536)
 def _spoken_words(text: str) -> tuple[str, ...]:
     """The words of `text`, none when it is an address or a UUID: nobody looks for parts of those."""
-    return () if _NOT_SPOKEN.match(text) else words.__wrapped__(text)
+    return () if _NOT_SPOKEN.match(text) else _words(text)
 
 
 def _collect(value: dict[str, Any], names: frozenset[str], strings: set[str]) -> None:
@@ -124,3 +146,17 @@ def _collect(value: dict[str, Any], names: frozenset[str], strings: set[str]) ->
                     _collect(item, names, strings)
                 elif item.__class__ is str and name in names:
                     strings.add(item)
+
+
+@cache
+def content_names() -> frozenset[str]:
+    """Member names under which people write words: texts, names, displays, and codes of codings.
+
+    A name that is text in one type and a code, address or date in another goes with the majority.
+    """
+    balance: Counter[str] = Counter()
+    for type_name in load().types:
+        for element in load().types[type_name].children:
+            for json_name, kind in element.json_names.items():
+                balance[json_name] += 1 if kind in _TEXT_TYPES else -(kind in _NO_TEXT_TYPES)
+    return frozenset({name for name, count in balance.items() if count > 0} - _NOT_CONTENT | {"code"})

@@ -52,9 +52,7 @@ class _Term:
     def __pow__(self, exponent: int) -> _Term:
         if abs(exponent) * max(1, _digits(self.factor)) > 300:
             raise _NotUcumError
-        return _Term(
-            self.factor**exponent, tuple((base, power * exponent) for base, power in self.powers if exponent)
-        )
+        return _Term(self.factor**exponent, tuple((base, power * exponent) for base, power in self.powers if exponent))
 
 
 def _digits(number: Fraction) -> int:
@@ -76,9 +74,13 @@ class Canonical:
     from_canonical: Callable[[Decimal], Decimal] | None = None
 
 
-@lru_cache(maxsize=4096)
 def canonical(code: str) -> Canonical | None:
     """The canonical form of a UCUM code; None when it is no UCUM code (https://ucum.org/ucum#section-Grammar-of-Units-and-Unit-Terms)."""
+    return _canonical(code) if len(code) <= _MAX_LENGTH else None
+
+
+@lru_cache(maxsize=4096)
+def _canonical(code: str) -> Canonical | None:
     try:
         special = _special(code)
         if special is not None:
@@ -110,7 +112,7 @@ def canonical_range(low: Decimal, high: Decimal, code: str) -> tuple[Decimal, De
 
 
 def convert(value: Decimal, source: str, target: str) -> Decimal | None:
-    """`value` of unit `source` as a number of `target`; None when they measure different things or are no UCUM codes."""
+    """`value` of unit `source` as a number of `target`; None when they do not measure the same."""
     first, second = canonical(source), canonical(target)
     if first is None or second is None or first.unit != second.unit:
         return None
@@ -148,7 +150,7 @@ def _as_canonical(term: _Term) -> Canonical | None:
 
 def _parse(code: str) -> _Term:
     """The term that a code says. Raises _NotUcumError."""
-    if not code or len(code) > _MAX_LENGTH or not code.isascii():
+    if not code or not code.isascii():
         raise _NotUcumError
     term, end = _main_term(code, 0, 0)
     if end != len(code):
@@ -304,9 +306,7 @@ _SPECIAL: dict[str, _Scale] = {
     "[p'diop]": _tangent_scale("rad"),
     "%[slope]": _tangent_scale("deg"),
 }
-_SCALES_WITH_PREFIX = frozenset(
-    {"Cel", "Np", "B", "B[SPL]", "B[V]", "B[mV]", "B[uV]", "B[10.nV]", "B[W]", "B[kW]"}
-)
+_SCALES_WITH_PREFIX = frozenset({"Cel", "Np", "B", "B[SPL]", "B[V]", "B[mV]", "B[uV]", "B[10.nV]", "B[W]", "B[kW]"})
 
 
 def _special(code: str) -> Canonical | None:

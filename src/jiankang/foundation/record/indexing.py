@@ -284,7 +284,11 @@ def _composite(rows: Rows, type_name: str, param: str, components: tuple) -> Non
 
 
 def index_rows(type_name: str, extracted: Extracted) -> Rows:
-    """The rows by which a resource with these search values is found."""
+    """The rows by which a resource with these search values is found.
+
+    The values must have been extracted without the resource's own id: that it is in its own compartment is known by
+    the id it is stored under, not by what a sender wrote.
+    """
     rows = Rows(at=extracted.at, present=extracted.present)
     rows.keys.append(type_key(type_name))
     _tokens(rows, type_name, extracted)
@@ -309,7 +313,7 @@ def _membership(rows: Rows, type_name: str, extracted: Extracted) -> None:
     for compartment, id_ in extracted.compartments:
         rid = resource_key(compartment, id_)
         rows.facts.append(compartment_key(compartment, rid))
-        if compartment == "Patient" and rows.patient is None:
+        if compartment == "Patient" and rows.patient is None and type_name != "Patient":
             rows.patient = rid
     compound = COMPOUNDS.get(type_name)
     if compound is None:

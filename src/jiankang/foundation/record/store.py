@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -138,8 +138,11 @@ def prepare(raw: bytes | str | dict[str, Any], *, type_name: str | None = None, 
     issues = check(resource)
     if issues:
         raise Unprocessable(issues=issues)
+    named = resource.pop("id", None)
     rows = index_rows(found, extract(resource))
-    return Prepared(found, id_ if id_ is not None else resource.get("id"), resource, split_text(text), rows)
+    if named is not None:
+        resource["id"] = named
+    return Prepared(found, id_ if id_ is not None else named, resource, split_text(text), rows)
 
 
 @dataclass(slots=True)
@@ -267,8 +270,23 @@ class Transaction:
                 *name, version, updated, deleted, METHODS[method], payload, rid, keys=keys, at=at, home=home
             )
 
-    async def apply(self, changes: Sequence[Change]) -> list[Stored]:
-        """Write all changes; the results in the same order.
+    async def get(self, type_name: str, id_: str) -> Stored | None:
+        """The current version as this transaction sees it; None when unknown or not for the actor to know."""
+        cursor = self.db.cursor(binary=True)
+        await cursor.execute(_CURRENT, ([resource_key(type_name, id_)],))
+        row = await cursor.fetchone()
+        if row is None or row[6] != id_ or load().resource_names[row[5]] != type_name:
+            return None
+        rid, version, updated, deleted, method, _, _, keys, at, home, body = row
+        if not self.actor.restriction.permits(type_name, keys):
+            return None
+        payload = await self.record.payload(body)
+        return Stored(
+            type_name, id_, version, updated, deleted, METHODS[method], payload, rid, keys=keys, at=at, home=home
+        )
+
+    async def apply(self, changes: Sequence[Change], *, new: Collection[str | None] = ()) -> list[Stored]:
+        """Write all changes; the results in the same order. Ids in `new` were just made and are known to be free.
 
         A result's `created` says whether the resource did not exist (or was deleted) before, `changed` whether a new
         version was made (deleting what is deleted or unknown makes none). Raises PreconditionFailed where `if_match`
@@ -279,7 +297,7 @@ class Transaction:
         if len(set(rids)) != len(rids):
             twice = next(f"{c.type}/{i}" for (c, i), rid in zip(named, rids, strict=True) if rids.count(rid) > 1)
             raise Conflict(f"{twice} would be changed twice in one transaction", code="duplicate")
-        await self._lock({rid: (c.type, i) for rid, (c, i) in zip(rids, named, strict=True) if c.id is not None})
+        await self._lock({rid: (c.type, i) for rid, (c, i) in zip(rids, named, strict=True) if c.id is not None and c.id not in new})
         now = self.record.clock()
         results: list[Stored] = []
         writes: list[_Write] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jiankang.fhir.definitions import load
 from jiankang.foundation.record.search.include import Includer
 from jiankang.foundation.record.search.paging import Cursor, link, seal, unseal
-from jiankang.foundation.record.search.plan import Goal, Place, choose, compounded, needs_counts
+from jiankang.foundation.record.search.plan import Goal, Place, choose, compounded, contenders, needs_counts
 from jiankang.foundation.record.search.query import Query, Reader
 from jiankang.foundation.record.search.running import BOUNDS, Page, Runner, types_and_codes
 from jiankang.foundation.record.search.values import Values
@@ -194,7 +194,11 @@ async def explain(
     names, codes = types_and_codes(query.types)
     goal = compounded(Goal(names, codes, await runner.resolved(query.criteria), query.order))
     needed = needs_counts(goal)
-    counts = await runner.statistics.counts(db, actor.restriction, needed) if needed else {}
+    counts = (
+        await runner.statistics.counts(db, actor.restriction, needed)
+        if needed
+        else runner.statistics.known(actor.restriction, contenders(goal))
+    )
     plan = choose(goal, counts)
     runner.statements.clear()
     if plan is not None:

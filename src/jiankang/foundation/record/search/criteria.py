@@ -167,7 +167,23 @@ class Not:
 
 
 Criterion = (
-    Keys | Lookup | Member | Text | Span | Amount | Ids | Updated | Missing | Words | OfType | Chain | Has | Near | Every | Some | Not
+    Keys
+    | Lookup
+    | Member
+    | Text
+    | Span
+    | Amount
+    | Ids
+    | Updated
+    | Missing
+    | Words
+    | OfType
+    | Chain
+    | Has
+    | Near
+    | Every
+    | Some
+    | Not
 )
 
 NOTHING = Some(())

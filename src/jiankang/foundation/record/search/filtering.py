@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 from jiankang.fhir.search import parse_reference, parse_token
 from jiankang.foundation.record import indexing
-from jiankang.foundation.record.search.criteria import Chain, Criterion, Every, Missing, Not, Some, Span, Updated, either
+from jiankang.foundation.record.search.criteria import (
+    Chain,
+    Criterion,
+    Every,
+    Missing,
+    Not,
+    Some,
+    Span,
+    Updated,
+    either,
+)
 from jiankang.foundation.record.search.values import text_criterion
 from jiankang.kernel.errors import Invalid, NotSupported
 
@@ -19,11 +29,11 @@ if TYPE_CHECKING:
 
 _LONGEST = 4_000
 _DEEPEST = 32
-_PIECE = re.compile(
-    r'\s*(?:(?P<string>"(?:[^"\\]|\\.)*")|(?P<mark>[()\[\].])|(?P<word>[^\s()\[\]"]+))', re.DOTALL
-)
+_PIECE = re.compile(r'\s*(?:(?P<string>"(?:[^"\\]|\\.)*")|(?P<mark>[()\[\].])|(?P<word>[^\s()\[\]"]+))', re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][\w\-]*(?::[A-Za-z]+)?")
-_OPERATORS = frozenset("eq ne co sw ew gt lt ge le ap sa eb pr po ss sb in ni re".split())
+_OPERATORS = frozenset(
+    ["eq", "ne", "co", "sw", "ew", "gt", "lt", "ge", "le", "ap", "sa", "eb", "pr", "po", "ss", "sb", "in", "ni", "re"]
+)
 _TERMINOLOGY = frozenset({"ss", "sb", "in", "ni"})
 _NUMERIC = frozenset({"eq", "ne", "gt", "lt", "ge", "le", "ap", "sa", "eb"})
 
@@ -194,7 +204,9 @@ class _Filter:
                 raise self._wrong("this string is not well-formed", value.place) from None
         parameter = self.reader.parameter(type_name, code.partition(":")[0])
         if operator.text in _TERMINOLOGY:
-            raise NotSupported(f"_filter: '{operator.text}' needs the terminology service, which is not part of this server yet")
+            raise NotSupported(
+                f"_filter: '{operator.text}' needs the terminology service, which is not part of this server yet"
+            )
         return self._criterion(type_name, parameter, operator.text, text, quoted)
 
     def _criterion(self, type_name: str, parameter: Parameter, operator: str, text: str, quoted: bool) -> Criterion:

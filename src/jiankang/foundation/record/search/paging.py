@@ -39,7 +39,6 @@ class Cursor:
     trail: tuple[tuple[object, ...] | None, ...] = ()
 
 
-
 def _pack_time(values: tuple[object, ...] | None) -> list[object] | None:
     return None if values is None else [_instant_out(value) for value in values]
 
@@ -98,4 +97,8 @@ _SAFE = "/:,._-@!~*'()$"
 
 def describe(cursor: Cursor) -> dict[str, Any]:
     """What a cursor says, for `_explain`."""
-    return {"shape": cursor.place.shape, "after": [str(v) for v in cursor.place.values], "snapshot": cursor.place.snapshot}
+    return {
+        "shape": cursor.place.shape,
+        "after": [str(v) for v in cursor.place.values],
+        "snapshot": cursor.place.snapshot,
+    }

@@ -16,7 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from jiankang.foundation.record.indexing import COMPOUNDS, compound_key, type_key
+from jiankang.fhir.definitions import load
+from jiankang.foundation.record.indexing import COMPOUNDS, compound_key, reference_constant, type_key
 from jiankang.foundation.record.search import sorting
 from jiankang.foundation.record.search.criteria import Chain, Every, Ids, Keys, Some, Text
 from jiankang.foundation.record.search.sorting import SortKey
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 CANDIDATES = 20_000
 """Rows of one criterion that are tested and sorted; more need another way or are refused."""
 
-HOPS = 5_000
+HOPS = 2_000
 """Resources at the far end of a reference whose referrers are read one after another."""
 
 SCANNED = 200_000
@@ -40,6 +41,7 @@ SCANNED = 200_000
 COUNTED = 1_000_000
 """Rows counted exactly for `_total=accurate` before that is refused."""
 
+_FEW = 500
 _MERGED = 8
 _COMPOUND = 16
 
@@ -48,12 +50,17 @@ NEWEST = (SortKey("moment", True),)
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What is to be found: resources of `types` (names and codes) for which all `criteria` hold, in `order` if any."""
+    """What is to be found: resources of `types` (names and codes) for which all `criteria` hold, in `order` if any.
+
+    `limit` matches are wanted; about `rows` resources of these types are there.
+    """
 
     types: tuple[str, ...]
     codes: tuple[int, ...]
     criteria: tuple[Criterion, ...]
     order: tuple[SortKey, ...] = ()
+    limit: int = 50
+    rows: int = 10_000
 
     @property
     def single(self) -> bool:
@@ -82,19 +89,36 @@ class Place:
 
 
 def compounded(goal: Goal) -> Goal:
-    """The goal with "this patient" and "this code" as one key, where rows of the type are kept by both."""
+    """The goal with "this patient" and "this code" as one key, where rows of the type are kept by both.
+
+    The patient may be named or be found through a chain; the key of both is the XOR of each (`compound_key`).
+    """
     if not goal.single or goal.types[0] not in COMPOUNDS:
         return goal
-    patient_param, token_params = COMPOUNDS[goal.types[0]]
-    who = next(
-        (c for c in goal.criteria if isinstance(c, Keys) and c.targets and c.param == patient_param), None
+    type_name = goal.types[0]
+    patient_param, token_params = COMPOUNDS[type_name]
+    what = next(
+        (c for c in goal.criteria if isinstance(c, Keys) and c.param in token_params and c.unique is False), None
     )
-    what = next((c for c in goal.criteria if isinstance(c, Keys) and c.param in token_params and c.unique is False), None)
-    if who is None or what is None or len(who.targets) * len(what.hashes) > _COMPOUND:
+    if what is None:
         return goal
-    hashes = tuple(compound_key(goal.types[0], rid, token) for rid in who.targets for token in what.hashes)
-    rest = tuple(c for c in goal.criteria if c is not who and c is not what)
-    return replace(goal, criteria=(Keys(hashes, "compound", unique=True), *rest))
+    who = next((c for c in goal.criteria if isinstance(c, Keys) and c.targets and c.param == patient_param), None)
+    if who is not None and len(who.targets) * len(what.hashes) <= _COMPOUND:
+        hashes = tuple(compound_key(type_name, rid, token) for rid in who.targets for token in what.hashes)
+        return _without(goal, (who, what), Keys(hashes, "compound", unique=True))
+    through = (reference_constant(type_name, patient_param),)
+    patients = load().type_code("Patient")
+    chain = next(
+        (c for c in goal.criteria if isinstance(c, Chain) and c.constants == through and c.target == patients), None
+    )
+    if chain is not None and len(what.hashes) == 1 and settable(chain):
+        both = replace(chain, constants=(compound_key(type_name, 0, what.hashes[0]),))
+        return _without(goal, (chain, what), both)
+    return goal
+
+
+def _without(goal: Goal, parts: Sequence[Criterion], instead: Criterion) -> Goal:
+    return replace(goal, criteria=(instead, *(c for c in goal.criteria if c not in parts)))
 
 
 def flattened(criteria: Sequence[Criterion]) -> tuple[Criterion, ...]:
@@ -114,7 +138,9 @@ def impossible(criterion: Criterion) -> bool:
         return all(impossible(part) for part in criterion.parts)
     if isinstance(criterion, Every):
         return any(impossible(part) for part in criterion.parts)
-    return isinstance(criterion, Keys | Ids) and not (criterion.hashes if isinstance(criterion, Keys) else criterion.rids)
+    return isinstance(criterion, Keys | Ids) and not (
+        criterion.hashes if isinstance(criterion, Keys) else criterion.rids
+    )
 
 
 # -- choosing -------------------------------------------------------------------------------------------------------
@@ -131,13 +157,11 @@ def contenders(goal: Goal) -> list[Criterion]:
 
 
 def needs_counts(goal: Goal) -> list[Criterion]:
-    """The criteria to count before choosing; none where the choice is plain."""
+    """The criteria to count before choosing; none where the choice is plain: a single one is tried within its bounds."""
     found = contenders(goal)
     if any(is_quick(criterion) for criterion in found):
         return []
-    if len(found) == 1 and not goal.order and isinstance(found[0], Keys | Text):
-        return []
-    if len(found) == 1 and goal.order and goal.order[0].kind == "at" and isinstance(found[0], Keys):
+    if len(found) == 1 and isinstance(found[0], Keys | Text | Chain):
         return []
     return found
 
@@ -145,7 +169,9 @@ def needs_counts(goal: Goal) -> list[Criterion]:
 def choose(goal: Goal, counts: dict[Criterion, int], *, shape: str | None = None) -> Plan | None:
     """The plan for a first page, or for a page in the order of `shape`; None when it would cost too much."""
     found = contenders(goal)
-    quick = next((criterion for criterion in found if is_quick(criterion)), None)
+    quick = next(
+        (criterion for criterion in found if is_quick(criterion) and counts.get(criterion, 0) <= CANDIDATES), None
+    )
     best = quick or min(found, key=lambda c: counts.get(c, 0), default=None)
     size = 0 if quick else counts.get(best, 0) if best is not None else CANDIDATES + 1
     if shape is not None and not goal.order:
@@ -172,9 +198,20 @@ def _unsorted(goal: Goal, best: Criterion | None, size: int, counts: dict[Criter
 
 
 def _by_time(goal: Goal, best: Criterion | None, size: int, counts: dict[Criterion, int]) -> Plan | None:
-    if best is not None and size <= CANDIDATES:
+    if best is not None and size <= CANDIDATES and not _scan_is_cheaper(goal, size, counts):
         return Plan("set", best, _rest(goal, best), NEWEST)
     return _scan(goal, counts, NEWEST)
+
+
+def _scan_is_cheaper(goal: Goal, size: int, counts: dict[Criterion, int]) -> bool:
+    """Whether reading in order until enough match reads fewer rows than all `size` candidates, as far as is known."""
+    if size <= _FEW or not goal.single:
+        return False
+    rows = max(goal.rows, size)
+    matching = 1.0
+    for criterion in contenders(goal):
+        matching *= min(1.0, counts.get(criterion, rows) / rows)
+    return (goal.limit + 1) / max(matching, 1e-12) < size
 
 
 def _scan(goal: Goal, counts: dict[Criterion, int], order: tuple[SortKey, ...]) -> Plan | None:
@@ -191,7 +228,7 @@ def _sorted(goal: Goal, best: Criterion | None, size: int, counts: dict[Criterio
     if only is not None and only.kind == "at" and not only.via and goal.single:
         if isinstance(best, Keys) and len(best.hashes) <= _MERGED:
             return Plan("time", best, _rest(goal, best), goal.order, exact=True)
-        if best is not None and size <= CANDIDATES:
+        if best is not None and size <= CANDIDATES and not _scan_is_cheaper(goal, size, counts):
             return Plan("set", best, _rest(goal, best), goal.order)
         plan = _scan(goal, counts, goal.order)
         return None if plan is None else replace(plan, exact=True)
@@ -207,9 +244,7 @@ def _sorted(goal: Goal, best: Criterion | None, size: int, counts: dict[Criterio
     return Plan("set", best, _rest(goal, best), goal.order) if best is not None else None
 
 
-def _in_shape(
-    goal: Goal, best: Criterion | None, size: int, counts: dict[Criterion, int], shape: str
-) -> Plan | None:
+def _in_shape(goal: Goal, best: Criterion | None, size: int, counts: dict[Criterion, int], shape: str) -> Plan | None:
     """A later page of an unsorted search: the order is given, the index to start from is free where it allows."""
     if shape == "changed":
         return Plan("changed", None, goal.criteria, (SortKey("updated", True),))
@@ -236,7 +271,10 @@ _COLUMNS = "r.rid, r.type, r.id, r.version, r.updated, r.method, r.body, r.keys"
 class Writer:
     """Writes the statement of a plan. The result's columns: `overflow`, `snapshot`, those of a row, order values."""
 
-    def __init__(self, goal: Goal, plan: Plan, restriction: Restriction, limit: int, place: Place | None) -> None:
+    def __init__(
+        self, goal: Goal, plan: Plan, restriction: Restriction, limit: int, place: Place | None, *, tail: bool = False
+    ) -> None:
+        self.tail = tail
         self.goal = goal
         self.plan = plan
         self.bound = Bound(restriction)
@@ -333,7 +371,9 @@ class Writer:
                 d = f"{d} LIMIT {SCANNED}"
             row = self._checked_row("d", rest, "r.rid")
             return f"SELECT d.rid, {k0.replace('at', 'd.at')} AS k0 FROM ({d}) d {row} ORDER BY d.at {direction}, d.rid {direction}"
-        return f"SELECT d.rid, {k0.replace('at', 'd.at')} AS k0 FROM ({d}) d ORDER BY d.at {direction}, d.rid {direction}"
+        return (
+            f"SELECT d.rid, {k0.replace('at', 'd.at')} AS k0 FROM ({d}) d ORDER BY d.at {direction}, d.rid {direction}"
+        )
 
     def _merged(self, hashes: Sequence[int], where: str, order: str) -> str:
         one = [f"SELECT rid, at FROM idx WHERE hash = {self.bound.big(h)}{where} {order}" for h in hashes]
@@ -394,7 +434,7 @@ class Writer:
         found = (
             f"SELECT t.rid AS k0, i.at AS k1, i.rid FROM ({targets} ORDER BY rid) t CROSS JOIN LATERAL (SELECT i.at, i.rid "
             f"FROM idx i {row} WHERE i.hash = t.rid # {constant}{where}{first} ORDER BY i.at DESC, i.rid DESC LIMIT {limit}) i "
-            f"ORDER BY t.rid, i.at DESC, i.rid DESC LIMIT {limit}"
+            f"WHERE h.n = 0 ORDER BY t.rid, i.at DESC, i.rid DESC LIMIT {limit}"
         )
         return (
             f"{t} SELECT h.n AS overflow, pg_current_snapshot()::text AS snapshot, {_COLUMNS}, m.k0, m.k1 "
@@ -413,7 +453,9 @@ class Writer:
         b = f"WITH b AS MATERIALIZED (SELECT s.rid FROM ({rids(bound, driver)} OFFSET 0) s LIMIT {CANDIDATES + 1})"
         keys = ", ".join(f"{sorting.expression(bound, key, 'r')} AS k{number}" for number, key in enumerate(order))
         row = self._checked_row("d", self.plan.rest, f"r.rid, {keys}")
-        after = "" if self.place is None else f"WHERE {sorting.after(bound, order, self.place.values, 'c')} "
+        after = "WHERE h.n = 0 "
+        if self.place is not None:
+            after += f"AND {sorting.after(bound, order, self.place.values, 'c')} "
         names = [f"k{number}" for number in range(len(order))]
         listed = "".join(f", r.{name}" for name in names)
         candidates = f"SELECT r.rid{listed} FROM (SELECT DISTINCT rid FROM b) d {row} OFFSET 0"
@@ -453,46 +495,41 @@ class Writer:
     # -- walk
 
     def _walk(self) -> str:
-        """Along an index of values: each resource at its least (going down: greatest) value, then those without one."""
+        """Along an index of values: each resource at its least (going down: greatest) value; `tail`: those without one."""
         bound, key = self.bound, self.plan.order[0]
         limit = bound.big(self.limit)
         table, column = ("str", "norm") if key.kind == "str" else ("span", "lo")
         sign, direction = ("<", "DESC") if key.descending else (">", "ASC")
         value, rid = self.place.values if self.place is not None else (None, None)
-        beyond = ">" if key.descending else "<"
-        parts = []
-        if self.place is None or value is not None:
-            where = f"s.hash = {bound.big(key.hashes[0])}"
-            if self.place is not None:
-                cast = bound.text(str(value)) if key.kind == "str" else bound.big(_int(value))
-                where += f" AND (s.{column}, s.rid) {sign} ({cast}, {bound.big(_int(rid))})"
-            hash_ = bound.big(key.hashes[0])
-            order = f"ORDER BY s.{column} {direction}, s.rid {direction}"
-            d = f"SELECT DISTINCT ON (s.{column}, s.rid) s.rid, s.{column} AS k0 FROM {table} s WHERE {where} {order} LIMIT {SCANNED}"
-            first = (
-                f"WHERE NOT EXISTS (SELECT FROM {table} e WHERE e.rid = d.rid AND e.hash + 0 = {hash_} "
-                f"AND e.{column} {beyond} d.k0 OFFSET 0)"
-            )
-            parts.append(
-                f"(SELECT d.rid, d.k0 FROM ({d}) d {self._checked_row('d', self.plan.rest, 'r.rid')} {first} "
-                f"ORDER BY d.k0 {direction}, d.rid {direction} LIMIT {limit})"
-            )
-        parts.append(self._valueless(table, key, sign, direction, rid if value is None else None, limit))
-        union = " UNION ALL ".join(parts)
-        inner = f"SELECT * FROM ({union}) u ORDER BY k0 {direction} NULLS LAST, rid {direction} LIMIT {limit}"
-        return self._rows(inner, ["k0"], f"m.k0 {direction} NULLS LAST, m.rid {direction}")
+        if self.tail:
+            inner = self._valueless(table, key, sign, direction, rid if value is None else None)
+            return self._rows(f"{inner} LIMIT {limit}", ["k0"], f"m.rid {direction}")
+        hash_ = bound.big(key.hashes[0])
+        where = f"s.hash = {hash_}"
+        if self.place is not None:
+            cast = bound.text(str(value)) if key.kind == "str" else bound.big(_int(value))
+            where += f" AND (s.{column}, s.rid) {sign} ({cast}, {bound.big(_int(rid))})"
+        order = f"ORDER BY s.{column} {direction}, s.rid {direction}"
+        d = f"SELECT DISTINCT ON (s.{column}, s.rid) s.rid, s.{column} AS k0 FROM {table} s WHERE {where} {order} LIMIT {SCANNED}"
+        first = (
+            f"WHERE NOT EXISTS (SELECT FROM {table} e WHERE e.rid = d.rid AND e.hash + 0 = {hash_} "
+            f"AND e.{column} {'>' if key.descending else '<'} d.k0 OFFSET 0)"
+        )
+        inner = (
+            f"SELECT d.rid, d.k0 FROM ({d}) d {self._checked_row('d', self.plan.rest, 'r.rid')} {first} "
+            f"ORDER BY d.k0 {direction}, d.rid {direction} LIMIT {limit}"
+        )
+        return self._rows(inner, ["k0"], f"m.k0 {direction}, m.rid {direction}")
 
-    def _valueless(self, table: str, key: SortKey, sign: str, direction: str, rid: object, limit: str) -> str:
+    def _valueless(self, table: str, key: SortKey, sign: str, direction: str, rid: object) -> str:
         bound = self.bound
         cast = "text" if key.kind == "str" else "bigint"
-        where = "" if rid is None or self.place is None else f" AND d.rid {sign} {bound.big(_int(rid))}"
+        where = "" if rid is None else f" AND d.rid {sign} {bound.big(_int(rid))}"
         d = f"SELECT rid FROM idx WHERE hash = {bound.big(type_key(self.goal.types[0]))} LIMIT {SCANNED}"
-        none = (
-            f"WHERE NOT EXISTS (SELECT FROM {table} e WHERE e.rid = d.rid AND e.hash + 0 = {bound.big(key.hashes[0])} OFFSET 0)"
-        )
+        none = f"WHERE NOT EXISTS (SELECT FROM {table} e WHERE e.rid = d.rid AND e.hash + 0 = {bound.big(key.hashes[0])} OFFSET 0)"
         return (
-            f"(SELECT d.rid, NULL::{cast} AS k0 FROM ({d}) d {self._checked_row('d', self.plan.rest, 'r.rid')} "
-            f"{none}{where} ORDER BY d.rid {direction} LIMIT {limit})"
+            f"SELECT d.rid, NULL::{cast} AS k0 FROM ({d}) d {self._checked_row('d', self.plan.rest, 'r.rid')} "
+            f"{none}{where} ORDER BY d.rid {direction}"
         )
 
 
@@ -518,13 +555,13 @@ def probe(restriction: Restriction, criteria: Sequence[Criterion], bound_rows: i
             found = rids(bound, criterion)
         else:
             found = rids(bound, inner)
-        parts.append(f"(SELECT count(*) FROM (SELECT FROM ({found} OFFSET 0) {x} LIMIT {bound_rows}) {bound.alias('y')})")
+        parts.append(
+            f"(SELECT count(*) FROM (SELECT FROM ({found} OFFSET 0) {x} LIMIT {bound_rows}) {bound.alias('y')})"
+        )
     return "SELECT " + ", ".join(parts), bound.values
 
 
-def count_statement(
-    goal: Goal, plan: Plan, restriction: Restriction, bound_rows: int
-) -> tuple[str, dict[str, object]]:
+def count_statement(goal: Goal, plan: Plan, restriction: Restriction, bound_rows: int) -> tuple[str, dict[str, object]]:
     """A statement that counts the matches; its second column says whether more than `bound_rows` rows would be read."""
     writer = Writer(goal, plan, restriction, 0, None)
     bound = writer.bound

@@ -91,7 +91,9 @@ class Reader:
                 self._take(query, name, value)
             except Problem as problem:
                 if self.lenient and isinstance(problem, Invalid | NotSupported):
-                    query.warnings.extend(Issue(i.code, f"ignored: {i.text}", i.expression, "warning") for i in problem.issues)
+                    query.warnings.extend(
+                        Issue(i.code, f"ignored: {i.text}", i.expression, "warning") for i in problem.issues
+                    )
                 else:
                     problems.extend(problem.issues)
             else:
@@ -131,7 +133,9 @@ class Reader:
         """A criterion over several types: only parameters that all of them have."""
         code = name.partition(":")[0].partition(".")[0]
         if code not in _COMMON and not all(code in self.registry.parameters(one) for one in types):
-            shared = [c for c in self.registry.parameters(types[0]) if all(c in self.registry.parameters(t) for t in types)]
+            shared = [
+                c for c in self.registry.parameters(types[0]) if all(c in self.registry.parameters(t) for t in types)
+            ]
             raise Invalid(
                 f"'{name}' is not a search parameter of every type searched; these are: {', '.join(sorted({*shared, *_COMMON}))}",
                 expression=[name],
@@ -174,7 +178,10 @@ class Reader:
     def _has(self, type_name: str, name: str, value: str, depth: int) -> Criterion:
         parts = name.split(":", 3)
         if len(parts) != 4 or not all(parts):
-            raise Invalid(f"'{name}' is written _has:Type:reference:parameter, as _has:Observation:patient:code", expression=[name])
+            raise Invalid(
+                f"'{name}' is written _has:Type:reference:parameter, as _has:Observation:patient:code",
+                expression=[name],
+            )
         _, source, code, rest = parts
         if not self.definitions.is_resource(source):
             raise Invalid(f"'{source}' in '{name}' is not a resource type of FHIR R4", expression=[name])
@@ -205,7 +212,9 @@ class Reader:
         if not found:
             raise problem or Invalid(f"'{head}.{rest}' leads nowhere", expression=[head])
         if len(found) > _MOST_CHAIN_TARGETS:
-            raise Invalid(f"'{code}' may refer to {len(found)} types that can be searched so: name one, as {code}:Patient.{rest}")
+            raise Invalid(
+                f"'{code}' may refer to {len(found)} types that can be searched so: name one, as {code}:Patient.{rest}"
+            )
         return either(found)
 
     def targets(self, parameter: Parameter, wanted: str, name: str) -> tuple[str, ...]:
@@ -221,7 +230,9 @@ class Reader:
     def _reference(self, type_name: str, code: str) -> Parameter:
         parameter = self.parameter(type_name, code)
         if parameter.type != "reference":
-            raise Invalid(f"{type_name}.{code} is a {parameter.type}, not a reference: it cannot be chained", expression=[code])
+            raise Invalid(
+                f"{type_name}.{code} is a {parameter.type}, not a reference: it cannot be chained", expression=[code]
+            )
         return parameter
 
     def _single(self, type_name: str, code: str) -> bool:
@@ -250,11 +261,15 @@ class Reader:
         query.summary = value
 
     def _take_elements(self, query: Query, _name: str, value: str) -> None:
-        query.elements = tuple(dict.fromkeys([*query.elements, *(one.strip() for one in value.split(",") if one.strip())]))
+        query.elements = tuple(
+            dict.fromkeys([*query.elements, *(one.strip() for one in value.split(",") if one.strip())])
+        )
 
     def _take_contained(self, _query: Query, name: str, value: str) -> None:
         if value != "false":
-            raise NotSupported("contained resources are not searched on their own: leave _contained out", expression=[name])
+            raise NotSupported(
+                "contained resources are not searched on their own: leave _contained out", expression=[name]
+            )
 
     def _take_include(self, query: Query, name: str, value: str) -> None:
         head, _, modifier = name.partition(":")
@@ -269,7 +284,10 @@ class Reader:
         if parts == ["*"]:
             return Include("*", "*", None, iterate, reverse)
         if len(parts) not in {2, 3} or not all(parts):
-            raise Invalid(f"{name} is written Type:reference or Type:reference:Target, as {name}=Observation:subject", expression=[name])
+            raise Invalid(
+                f"{name} is written Type:reference or Type:reference:Target, as {name}=Observation:subject",
+                expression=[name],
+            )
         source, code = parts[0], parts[1]
         target = parts[2] if len(parts) == 3 else None
         for one in (source, target):
@@ -307,7 +325,7 @@ class Reader:
         if parameter.type == "date" and own == principal_dates(type_name):
             return SortKey("at", descending)
         kind = _SORTABLE.get(parameter.type)
-        if kind is None or code.startswith("_") and code not in {"_profile", "_source", "_tag", "_security"}:
+        if kind is None or (code.startswith("_") and code not in {"_profile", "_source", "_tag", "_security"}):
             raise NotSupported(f"results cannot be sorted by {code}", expression=["_sort"])
         if kind == "token" and not any(
             kind_ in {"CodeableConcept", "Coding", "code", "boolean", "?"}
@@ -315,7 +333,8 @@ class Reader:
             for kind_, _, _ in leaf_types(type_name, self.registry.parameters(type_name)[one].expression)
         ):
             raise NotSupported(
-                f"results cannot be sorted by {code}: identifiers are kept for equality only; sort by _id or a date", expression=["_sort"]
+                f"results cannot be sorted by {code}: identifiers are kept for equality only; sort by _id or a date",
+                expression=["_sort"],
             )
         key = indexing.reference_constant if kind == "reference" else indexing.param_key
         return SortKey(kind, descending, tuple(key(type_name, one) for one in own))
@@ -343,7 +362,9 @@ class Reader:
         http://hl7.org/fhir/R4/compartmentdefinition.html
         """
         if compartment not in self.definitions.compartment_names:
-            raise Invalid(f"there is no {compartment} compartment; there are {', '.join(self.definitions.compartment_names)}")
+            raise Invalid(
+                f"there is no {compartment} compartment; there are {', '.join(self.definitions.compartment_names)}"
+            )
         rid = indexing.resource_key(compartment, id_)
         hashes: list[int] = []
         members: list[str] = []
@@ -375,7 +396,19 @@ def unknown(type_name: str, code: str, known: Mapping[str, Parameter]) -> str:
     return f"'{code}' is not a search parameter of {type_name}. {hint}Known are: {', '.join([*close, *rest])}"
 
 
-_COMMON = ("_id", "_lastUpdated", "_tag", "_profile", "_security", "_source", "_text", "_content", "_list", "_has", "_filter")
+_COMMON = (
+    "_id",
+    "_lastUpdated",
+    "_tag",
+    "_profile",
+    "_security",
+    "_source",
+    "_text",
+    "_content",
+    "_list",
+    "_has",
+    "_filter",
+)
 _SORTABLE = {
     "date": "span", "string": "str", "uri": "str", "number": "number", "quantity": "amount", "token": "token",
     "reference": "reference",

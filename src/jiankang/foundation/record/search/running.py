@@ -30,13 +30,15 @@ from jiankang.foundation.record.search.plan import (
     Writer,
     choose,
     compounded,
+    contenders,
     count_statement,
     flattened,
     impossible,
+    is_quick,
     needs_counts,
 )
 from jiankang.foundation.record.search.sql import Bound, prefix_end
-from jiankang.foundation.record.search.statistics import statistics_of
+from jiankang.foundation.record.search.statistics import MANY, statistics_of
 from jiankang.kernel.database import translated
 from jiankang.kernel.errors import TooCostly
 
@@ -116,8 +118,10 @@ class Runner:
                 end = prefix_end(one.text)
                 where += "" if end is None else f" AND v.norm < {bound.text(end)}"
             else:
-                where += f" AND v.system = {bound.text(one.system or '')}"
-            parts.append(f"(SELECT DISTINCT {number} AS n, v.key FROM vocabulary v WHERE {where} LIMIT {_MOST_CODES + 1})")
+                where += f" AND v.system = {bound.text(one.system or '')} AND v.code IS NOT NULL"
+            parts.append(
+                f"(SELECT DISTINCT {number} AS n, v.key FROM vocabulary v WHERE {where} LIMIT {_MOST_CODES + 1})"
+            )
         found: dict[int, list[int]] = {}
         for number, key in await self.fetch(" UNION ALL ".join(parts), bound.values):
             found.setdefault(number, []).append(key)
@@ -125,7 +129,9 @@ class Runner:
         for number, one in enumerate(lookups):
             keys = found.get(number, [])
             if len(keys) > _MOST_CODES:
-                raise TooCostly(f"more than {_MOST_CODES} codes are meant by '{one.param}': write more of the text, or a code")
+                raise TooCostly(
+                    f"more than {_MOST_CODES} codes are meant by '{one.param}': write more of the text, or a code"
+                )
             result[one] = Keys(tuple(sorted(keys)), one.param)
         return result
 
@@ -137,6 +143,8 @@ class Runner:
             return Page()
         goal = compounded(goal)
         counts = await self._counts(goal)
+        rows = await self.statistics.rows_of(self.db, goal.codes) if goal.single else 0
+        goal = replace(goal, limit=limit, rows=rows)
         for _ in range(3):
             plan = choose(goal, counts, shape=place.shape if place else None)
             if plan is None:
@@ -144,7 +152,7 @@ class Runner:
             page = await self._try(goal, plan, limit, place)
             if page is not None:
                 return page
-            counts = {**counts, **{c: 1 << 40 for c in [plan.driver] if c is not None}}
+            counts = {**counts, **{c: MANY for c in [plan.driver] if c is not None}}
             if choose(goal, counts, shape=place.shape if place else None) == plan:
                 break
         raise TooCostly(_HINT)
@@ -152,27 +160,43 @@ class Runner:
     async def _counts(self, goal: Goal) -> dict[Criterion, int]:
         needed = needs_counts(goal)
         if not needed:
-            return {}
+            return self.statistics.known(self.restriction, contenders(goal))
         with translated():
             return await self.statistics.counts(self.db, self.restriction, needed)
 
     async def _try(self, goal: Goal, plan: Plan, limit: int, place: Place | None) -> Page | None:
         """The page by this plan; None when the plan met its bound, so that another must be found."""
-        text, values = Writer(goal, plan, self.restriction, limit + 1, place).statement()
-        rows = await self.fetch(text, values)
+        rows = await self._rows(goal, plan, limit + 1, place)
         if rows and rows[0][0] > 0:
             if plan.driver is not None:
-                self.statistics.learn(self.restriction, plan.driver, 1 << 40)
+                self.statistics.learn(self.restriction, plan.driver, MANY)
             return None
         snapshot = rows[0][1] if rows else ""
         rows = [row for row in rows if row[2] is not None]
-        if len(rows) <= limit and plan.rest and plan.shape in {"time", "text", "walk"} and await self._cut_short(goal, plan):
+        if (
+            len(rows) <= limit
+            and plan.rest
+            and plan.shape in {"time", "text", "walk"}
+            and await self._cut_short(goal, plan)
+        ):
             raise TooCostly(_HINT)
         return Page(rows[:limit], len(rows) > limit, plan, snapshot)
+
+    async def _rows(self, goal: Goal, plan: Plan, limit: int, place: Place | None) -> list[Row]:
+        rows: list[Row] = []
+        if plan.shape != "walk" or place is None or place.values[0] is not None:
+            rows = await self.fetch(*Writer(goal, plan, self.restriction, limit, place).statement())
+        if plan.shape == "walk" and len(rows) < limit:
+            rows += await self.fetch(
+                *Writer(goal, plan, self.restriction, limit - len(rows), place, tail=True).statement()
+            )
+        return rows
 
     async def _cut_short(self, goal: Goal, plan: Plan) -> bool:
         """Whether the rows read in order ended at the bound rather than at the last one."""
         driver = plan.driver if plan.driver is not None else Keys((type_key(goal.types[0]),))
+        if is_quick(driver):
+            return False
         count = (await self.statistics.counts(self.db, self.restriction, [driver]))[driver]
         if count < SCANNED:
             return False
@@ -198,7 +222,9 @@ class Runner:
         if read <= bound:
             return int(number)
         if accurate:
-            raise TooCostly(f"more than {COUNTED} resources would have to be counted; ask for _total=estimate or add a criterion")
+            raise TooCostly(
+                f"more than {COUNTED} resources would have to be counted; ask for _total=estimate or add a criterion"
+            )
         return await self._extrapolated(goal, plan, number / max(1, read))
 
     async def _extrapolated(self, goal: Goal, plan: Plan, share: float) -> int:

@@ -81,9 +81,7 @@ def _value(bound: Bound, key: SortKey, r: str) -> str:
         return f"{r}.id"
     hashes = bound.bigs(key.hashes)
     if key.kind == "token":
-        return (
-            f"(SELECT {least}(coalesce(v.code, v.norm)) FROM vocabulary v WHERE v.key = ANY({r}.keys) AND v.hash + 0 = ANY({hashes}))"
-        )
+        return f"(SELECT {least}(coalesce(v.code, v.norm)) FROM vocabulary v WHERE v.key = ANY({r}.keys) AND v.hash + 0 = ANY({hashes}))"
     if key.kind == "reference":
         return (
             f"(SELECT {least}(x.id) FROM unnest({r}.keys) k(k) CROSS JOIN unnest({hashes}) c(c) CROSS JOIN LATERAL "

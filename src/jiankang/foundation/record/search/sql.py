@@ -8,7 +8,7 @@ at 400,000 resources. A criterion's two forms agree; `plan` chooses which to use
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psycopg.types.numeric import Float8, Int2, Int4, Int8
 
@@ -32,7 +32,7 @@ from jiankang.foundation.record.search.criteria import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from jiankang.foundation.access import Restriction
@@ -329,7 +329,7 @@ def _test_not(bound: Bound, criterion: Not, r: str) -> str:
     return f"NOT ({test(bound, criterion.part, r)})"
 
 
-_TESTS = {
+_TESTS: dict[type, Callable[[Bound, Any, str], str]] = {
     Keys: _test_keys,
     Member: _test_member,
     Text: _test_text,
@@ -441,13 +441,22 @@ def _set_span_before(head: str, op: str, low: str, high: str, condition: str) ->
 
 
 def _set_amount(bound: Bound, criterion: Amount) -> str:
+    """Amounts found through their lower end; where only the upper end is bounded, ranges are read apart from points.
+
+    The ranges have partial indexes of their own, `quantity_hash_range` and `quantity_hash_canon_range`.
+    """
     q = bound.alias("q")
-    lo = f"{q}.lo" if criterion.canon is None else f"{q}.canon_lo"
+    lo, hi = (f"{q}.lo", f"{q}.hi") if criterion.canon is None else (f"{q}.canon_lo", f"{q}.canon_hi")
+    head = f"SELECT {q}.rid FROM quantity {q} WHERE {q}.hash = {bound.big(criterion.hash)}"
     condition = amount_condition(bound, criterion, q)
-    edge = ""
-    if criterion.op in {"eq", "ap"}:
-        edge = f" AND {lo} <= {bound.real(criterion.hi)}"
-    return f"SELECT {q}.rid FROM quantity {q} WHERE {q}.hash = {bound.big(criterion.hash)}{edge} AND {condition}"
+    if criterion.op in {"eq", "lt", "le", "sa", "eb"}:
+        edge = f" AND {lo} <= {bound.real(criterion.hi)}" if criterion.op in {"eq", "eb"} else ""
+        return f"{head}{edge} AND {condition}"
+    low = bound.real(criterion.lo)
+    points = f"{head} AND {lo} >= {low} AND {condition}"
+    if criterion.op == "ap":
+        points = f"{head} AND {lo} >= {low} AND {lo} <= {bound.real(criterion.hi)} AND {condition}"
+    return f"{points} UNION ALL {head} AND {lo} < {hi} AND {lo} < {low} AND {hi} >= {low} AND {condition}"
 
 
 def _set_ids(bound: Bound, criterion: Ids) -> str:
@@ -462,12 +471,8 @@ def _set_words(bound: Bound, criterion: Words) -> str:
 def _set_chain(bound: Bound, criterion: Chain) -> str:
     t, i = bound.alias("t"), bound.alias("i")
     inner = checked(bound, criterion.inner, criterion.target)
-    parts = [
-        f"SELECT rid FROM idx WHERE hash = {t}.rid # {bound.big(constant)}" for constant in criterion.constants
-    ]
-    return (
-        f"SELECT {i}.rid FROM ({inner} OFFSET 0) {t} CROSS JOIN LATERAL ({' UNION ALL '.join(parts)} OFFSET 0) {i}"
-    )
+    parts = [f"SELECT rid FROM idx WHERE hash = {t}.rid # {bound.big(constant)}" for constant in criterion.constants]
+    return f"SELECT {i}.rid FROM ({inner} OFFSET 0) {t} CROSS JOIN LATERAL ({' UNION ALL '.join(parts)} OFFSET 0) {i}"
 
 
 def _set_has(bound: Bound, criterion: Has) -> str:
@@ -530,10 +535,12 @@ def _set_every(bound: Bound, criterion: Every) -> str:
 def _set_some(bound: Bound, criterion: Some) -> str:
     if not criterion.parts:
         return "SELECT NULL::bigint AS rid WHERE FALSE"
-    return " UNION ALL ".join(f"SELECT * FROM ({rids(bound, part)} OFFSET 0) {bound.alias('u')}" for part in criterion.parts)
+    return " UNION ALL ".join(
+        f"SELECT * FROM ({rids(bound, part)} OFFSET 0) {bound.alias('u')}" for part in criterion.parts
+    )
 
 
-_SETS = {
+_SETS: dict[type, Callable[[Bound, Any], str]] = {
     Keys: _set_keys,
     Member: _set_member,
     Text: _set_text,

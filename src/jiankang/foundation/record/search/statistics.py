@@ -15,12 +15,24 @@ if TYPE_CHECKING:
     from jiankang.foundation.access import Restriction
     from jiankang.foundation.record.search.criteria import Criterion
 
-PROBED = 2_001
+PROBED = 20_001
 """Rows counted at most before a search: more is "many"."""
+
+MANY = 1 << 40
+"""Stands for a number that was not counted to its end."""
 
 _SECONDS_FEW = 5.0
 _SECONDS_MANY = 120.0
+_SECONDS_SIZES = 300.0
 _MOST_KEPT = 20_000
+_UNKNOWN_ROWS = 1_000
+
+_SIZES = """
+SELECT f.v, (f.f * c.reltuples)::bigint FROM pg_class c, pg_stats s,
+    unnest(s.most_common_vals::text::smallint[], s.most_common_freqs) f(v, f)
+WHERE c.oid = 'resource'::regclass AND s.schemaname = c.relnamespace::regnamespace::text AND s.tablename = 'resource'
+    AND s.attname = 'type' AND c.reltuples > 0
+"""
 
 
 class Statistics:
@@ -28,6 +40,8 @@ class Statistics:
 
     def __init__(self) -> None:
         self._known: dict[tuple[Restriction, Criterion], tuple[int, float]] = {}
+        self._sizes: dict[int, int] = {}
+        self._sizes_until = 0.0
 
     async def counts(
         self, db: AsyncConnection[Any], restriction: Restriction, criteria: Sequence[Criterion]
@@ -52,6 +66,21 @@ class Statistics:
                 self._keep(restriction, criterion, found[criterion], now)
         return found
 
+    async def rows_of(self, db: AsyncConnection[Any], codes: Sequence[int]) -> int:
+        """About how many resources of these types there are, by the database's own statistics."""
+        now = time.monotonic()
+        if now >= self._sizes_until:
+            rows = await (await db.execute(_SIZES)).fetchall()
+            self._sizes = {int(code): int(rows) for code, rows in rows}
+            self._sizes_until = now + _SECONDS_SIZES
+        return sum(self._sizes.get(code, _UNKNOWN_ROWS) for code in codes)
+
+    def known(self, restriction: Restriction, criteria: Sequence[Criterion]) -> dict[Criterion, int]:
+        """The counts that are known already."""
+        now = time.monotonic()
+        kept = {criterion: self._known.get((restriction, criterion)) for criterion in criteria}
+        return {criterion: one[0] for criterion, one in kept.items() if one is not None and now < one[1]}
+
     def learn(self, restriction: Restriction, criterion: Criterion, count: int) -> None:
         """Remember that the criterion turned out to have this many rows."""
         self._keep(restriction, criterion, count, time.monotonic())
@@ -65,7 +94,7 @@ class Statistics:
 
 def many(count: int) -> int:
     """A bounded count as an estimate: what reached the bound may be any number."""
-    return 1 << 40 if count >= PROBED else count
+    return MANY if count >= PROBED else count
 
 
 _databases: dict[tuple[str, int, str], Statistics] = {}

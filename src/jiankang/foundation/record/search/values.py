@@ -95,7 +95,9 @@ def _walk(type_name: str, path: PlainPath) -> set[tuple[str, str | None, bool]]:
                 if step.cast is not None and kind != step.cast:
                     continue
                 only = single and (element.max == 1 or step.index is not None)
-                bound = element.binding.value_set if element.binding and element.binding.strength == "required" else None
+                bound = (
+                    element.binding.value_set if element.binding and element.binding.strength == "required" else None
+                )
                 following.append((kind, bound, only))
         current = following
     return set(current) or {("?", None, False)}
@@ -127,11 +129,14 @@ class Values:
         self._check_modifier(parameter, modifier)
         maker = _MAKERS[kind]
         negated = modifier == "not"
-        alternatives: list[Criterion] = []
-        for raw in split_or(value):
-            for code in _codes(parameter):
-                alternatives.append(maker(self, type_name, parameter, code, "" if negated else modifier, raw))
-        found = either(alternatives)
+        asked = "" if negated else modifier
+        found = either(
+            [
+                maker(self, type_name, parameter, code, asked, raw)
+                for raw in split_or(value)
+                for code in _codes(parameter)
+            ]
+        )
         return Not(found) if negated else found
 
     def _check_modifier(self, parameter: Parameter, modifier: str) -> None:
@@ -139,7 +144,9 @@ class Values:
             return
         if parameter.type == "reference" and load().is_resource(modifier):
             if parameter.targets and modifier not in parameter.targets:
-                raise Invalid(f"it never refers to a {modifier}; it may refer to {', '.join(sorted(parameter.targets))}")
+                raise Invalid(
+                    f"it never refers to a {modifier}; it may refer to {', '.join(sorted(parameter.targets))}"
+                )
             return
         if parameter.type == "token" and modifier in _TERMINOLOGY:
             raise NotSupported(
@@ -385,7 +392,11 @@ def _uri(type_name: str, code: str, modifier: str, value: str) -> Criterion:
         return Some((equal, Text(indexing.param_key(type_name, code), "starts", under[:_NORM_CHARACTERS])))
     if modifier == "above":
         ends = [place for place, letter in enumerate(value) if letter == "/"]
-        above = {value, *(value[:place] for place in ends), *(value[: place + 1] for place in ends if place + 1 < len(value))}
+        above = {
+            value,
+            *(value[:place] for place in ends),
+            *(value[: place + 1] for place in ends if place + 1 < len(value)),
+        }
         return Keys(tuple(indexing.uri_key(type_name, code, one) for one in sorted(above) if one), code)
     return equal
 

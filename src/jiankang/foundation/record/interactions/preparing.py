@@ -1,0 +1,36 @@
+"""From the body of a request to something the store takes."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import TYPE_CHECKING, Any
+
+from jiankang.foundation.record.store import Prepared, prepare
+from jiankang.kernel.errors import Invalid, TooLarge
+
+if TYPE_CHECKING:
+    from jiankang.foundation.record.wire.http import Request
+
+THREAD_BYTES = 64 * 1024
+"""Larger bodies are prepared in a thread, so that others are answered meanwhile."""
+
+
+async def prepare_body(request: Request, type_name: str, id_: str | None = None) -> Prepared:
+    """The resource in the body. Raises Invalid and Unprocessable with all that is wrong, TooLarge."""
+    return await prepare_raw(request, request.body, type_name, id_)
+
+
+async def prepare_raw(
+    request: Request, raw: bytes | dict[str, Any], type_name: str, id_: str | None = None
+) -> Prepared:
+    """The same of text or a value that is at hand."""
+    if isinstance(raw, bytes):
+        limit = request.server.settings.max_resource_bytes
+        if len(raw) > limit:
+            raise TooLarge(f"the resource has {len(raw)} bytes; at most {limit} are taken")
+        if not raw.strip():
+            raise Invalid(f"the body is empty: a {type_name} is expected")
+        if len(raw) > THREAD_BYTES:
+            return await asyncio.to_thread(functools.partial(prepare, raw, type_name=type_name, id_=id_))
+    return prepare(raw, type_name=type_name, id_=id_)

@@ -1,0 +1,630 @@
+"""batch and transaction: http://hl7.org/fhir/R4/http.html#transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from jiankang.fhir.definitions import load
+from jiankang.fhir.outcome import outcome
+from jiankang.fhir.structure import check
+from jiankang.foundation.record.wire.bundles import bundle, text
+from jiankang.foundation.record.wire.http import (
+    JSON,
+    JSON_TYPES,
+    Request,
+    Response,
+    http_date,
+    parse_version,
+    path_segments,
+    query_pairs,
+)
+from jiankang.foundation.record.indexing import token_key
+from jiankang.foundation.record.interactions.answers import expect_content
+from jiankang.foundation.record.interactions.conditions import claims, matches, one_match
+from jiankang.foundation.record.interactions.delete import delete_matching
+from jiankang.foundation.record.interactions.preparing import THREAD_BYTES
+from jiankang.foundation.record.interactions.rewriting import conditional_references, logical, rewritten
+from jiankang.foundation.record.interactions.update import check_id
+from jiankang.foundation.record.store import Change, Prepared, Stored, prepare
+from jiankang.kernel.clock import instant
+from jiankang.kernel.errors import (
+    Conflict,
+    Invalid,
+    Issue,
+    NotSupported,
+    PreconditionFailed,
+    Problem,
+    TooLarge,
+    Unprocessable,
+)
+from jiankang.kernel.ids import new_uuid7
+from jiankang.kernel.jsontext import decode, encode
+
+if TYPE_CHECKING:
+    from jiankang.foundation.record.store import Transaction
+
+_log = logging.getLogger("jiankang.api")
+
+
+class _Asked(msgspec.Struct):
+    method: str
+    url: str
+    ifNoneMatch: str | None = None  # noqa: N815 - FHIR's names
+    ifModifiedSince: str | None = None  # noqa: N815
+    ifMatch: str | None = None  # noqa: N815
+    ifNoneExist: str | None = None  # noqa: N815
+
+
+class _Entry(msgspec.Struct):
+    fullUrl: str | None = None  # noqa: N815
+    resource: msgspec.Raw = msgspec.Raw()
+    request: _Asked | None = None
+
+
+class _Bundle(msgspec.Struct):
+    resourceType: str  # noqa: N815
+    type: str = ""
+    entry: list[_Entry] = []
+
+
+_decoder = msgspec.json.Decoder(_Bundle)
+
+
+@dataclass(slots=True)
+class _Work:
+    """One entry of a transaction on its way: what was asked, what it means, what became of it."""
+
+    number: int
+    method: str
+    segments: tuple[str, ...]
+    params: list[tuple[str, str]]
+    asked: _Asked
+    full_url: str | None
+    raw: bytes | None
+    id: str | None = None
+    condition: list[tuple[str, str]] | None = None
+    existing: Stored | None = None
+    prepared: Prepared | None = None
+    patch: Any = None
+    result: Stored | None = None
+    response: Response | None = None
+    deleted: list[Stored] = field(default_factory=list)
+
+    @property
+    def type(self) -> str:
+        """The resource type in the address."""
+        return self.segments[0]
+
+
+async def process(request: Request) -> Response:
+    """Do all of a Bundle's entries: a transaction wholly or not at all, a batch each for itself."""
+    expect_content(request, JSON_TYPES)
+    if len(request.body) > THREAD_BYTES:
+        parsed = await asyncio.to_thread(_read, request.body)
+    else:
+        parsed = _read(request.body)
+    most = request.server.settings.max_bundle_entries
+    if len(parsed.entry) > most:
+        raise TooLarge(f"the Bundle has {len(parsed.entry)} entries; at most {most} are taken: send it in parts")
+    if parsed.type == "batch":
+        return await _batch(request, parsed)
+    if parsed.type == "transaction":
+        return await _transaction(request, parsed)
+    raise Invalid(
+        f"a Bundle of type {parsed.type or '(none)'} cannot be processed here: send a batch or a transaction",
+        expression=["Bundle.type"],
+    )
+
+
+def _read(body: bytes) -> _Bundle:
+    """The Bundle's frame, its resources still as text. Raises Invalid or Unprocessable with what is wrong."""
+    try:
+        parsed = _decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        value = decode(body)
+        issues = check(value, expected_type="Bundle")
+        raise Unprocessable(issues=issues or [Issue("structure", "this is not a Bundle of requests")]) from None
+    if parsed.resourceType != "Bundle":
+        raise Invalid(
+            f"a {parsed.resourceType} cannot be posted here: send a Bundle, or post to /{parsed.resourceType}"
+        )
+    _check_frame(body, parsed)
+    return parsed
+
+
+def _check_frame(body: bytes, parsed: _Bundle) -> None:
+    """Check the Bundle around the resources, which are checked one by one later."""
+    parts: list[bytes] = []
+    place = 0
+    for entry in parsed.entry:
+        raw = bytes(entry.resource)
+        if not raw:
+            continue
+        found = body.index(raw, place)
+        parts += [body[place:found], b'{"resourceType":"Basic","code":{"text":"-"}}']
+        place = found + len(raw)
+    frame = decode(b"".join((*parts, body[place:])))
+    issues = check(frame, expected_type="Bundle")
+    if issues:
+        raise Unprocessable(issues=issues)
+
+
+# -- batch --------------------------------------------------------------------------------------------------------
+
+
+async def _batch(request: Request, parsed: _Bundle) -> Response:
+    answers: list[bytes] = [b""] * len(parsed.entry)
+    if await _together(request, parsed, answers):
+        return Response(200, bundle("batch-response", answers))
+    order = sorted(range(len(parsed.entry)), key=lambda n: _rank(parsed.entry[n].request))
+    for number in order:
+        answers[number] = await _alone(request, parsed.entry[number], number)
+    return Response(200, bundle("batch-response", answers))
+
+
+async def _together(request: Request, parsed: _Bundle, answers: list[bytes]) -> bool:
+    """Do a batch of nothing but plain creates in one transaction; False when it is not one or something is wrong.
+
+    What is wrong is then found by doing each entry for itself.
+    """
+    if len(parsed.entry) < 2 or not all(
+        entry.request
+        and entry.request.method == "POST"
+        and entry.request.ifNoneExist is None
+        and load().is_resource(entry.request.url)
+        for entry in parsed.entry
+    ):
+        return False
+    works = [_work(request, entry, number) for number, entry in enumerate(parsed.entry)]
+    for work in works:
+        work.full_url = None
+    try:
+        await _prepare_all(request, works, _NOTHING_RESOLVED)
+        await request.server.record.run(request.actor, lambda tx: _write(tx, works))
+    except Problem:
+        return False
+    for work in works:
+        answers[work.number] = _entry_of_work(request, work)
+    return True
+
+
+def _rank(asked: _Asked | None) -> int:
+    return {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2}.get(asked.method if asked else "", 3)
+
+
+async def _alone(request: Request, entry: _Entry, number: int) -> bytes:
+    """One entry of a batch: done as if it had been sent by itself."""
+    try:
+        if entry.request is None:
+            raise Invalid("the entry has no request", code="required")
+        return _entry_of(await _dispatched(request, entry.request, entry.resource))
+    except Problem as problem:
+        return _entry_of(_refused(problem, number))
+    except Exception:
+        id_ = new_uuid7()
+        _log.exception("batch entry failed, %s", id_)
+        issue = Issue("exception", "something went wrong on our side")
+        return _entry_of(Response(500, encode(outcome([issue], diagnostics=id_))))
+
+
+async def _dispatched(
+    request: Request, asked: _Asked, resource: msgspec.Raw, tx: Transaction | None = None
+) -> Response:
+    method, segments, params = _address(request, asked)
+    if method not in {"GET", "POST", "PUT", "PATCH", "DELETE"}:
+        raise NotSupported(f"the method {method} cannot be used in a Bundle")
+    if not segments and method == "POST":
+        raise NotSupported("a Bundle cannot hold another one to process")
+    body = bytes(resource)
+    headers = {"content-type": JSON, "prefer": request.headers.get("prefer", "")}
+    if method == "PATCH" and body:
+        headers["content-type"], body = _patch_body(body)
+    for name, value in (
+        ("if-none-match", asked.ifNoneMatch),
+        ("if-modified-since", _as_http_date(asked.ifModifiedSince)),
+        ("if-match", asked.ifMatch),
+        ("if-none-exist", asked.ifNoneExist),
+    ):
+        if value is not None:
+            headers[name] = value
+    return await request.server.dispatch(
+        Request(request.server, request.actor, method, segments, params, headers, body, request.base_url, tx)
+    )
+
+
+def _as_http_date(moment: str | None) -> str | None:
+    if moment is None:
+        return None
+    from datetime import datetime
+
+    try:
+        return http_date(datetime.fromisoformat(moment))
+    except ValueError:
+        raise Invalid(f"ifModifiedSince is {moment}, which is no instant") from None
+
+
+def _patch_body(body: bytes) -> tuple[str, bytes]:
+    """A patch in a Bundle: Parameters, or a Binary that holds a JSON Patch."""
+    import base64
+
+    value = decode(body)
+    if isinstance(value, dict) and value.get("resourceType") == "Binary":
+        try:
+            return "application/json-patch+json", base64.b64decode(value.get("data", ""), validate=True)
+        except ValueError:
+            raise Invalid("the Binary's data is not base64") from None
+    return JSON, body
+
+
+def _address(request: Request, asked: _Asked) -> tuple[str, tuple[str, ...], list[tuple[str, str]]]:
+    url = asked.url.removeprefix(request.base_url).split("#")[0]
+    if url.startswith(("http:", "https:", "urn:")):
+        raise Invalid(f"{asked.url} is not an address of this server")
+    path, _, query = url.partition("?")
+    method = "GET" if asked.method == "HEAD" else asked.method
+    return method, path_segments(path), query_pairs(query) if query else []
+
+
+def _refused(problem: Problem, number: int) -> Response:
+    return Response(problem.status, encode(outcome(_placed(problem, number))))
+
+
+def _placed(problem: Problem, number: int) -> list[Issue]:
+    """The problem's issues, each saying which entry it is about."""
+    entry = f"Bundle.entry[{number}]"
+    return [
+        Issue(
+            issue.code,
+            f"entry {number}: {issue.text}",
+            tuple(
+                f"{entry}.resource.{place.partition('.')[2]}" if "." in place else entry for place in issue.expression
+            )
+            or (entry,),
+            issue.severity,
+        )
+        for issue in problem.issues
+    ]
+
+
+_REASONS = {
+    200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified", 400: "Bad Request", 403: "Forbidden",
+    404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable", 409: "Conflict", 410: "Gone",
+    412: "Precondition Failed", 413: "Content Too Large", 415: "Unsupported Media Type", 422: "Unprocessable Content",
+    500: "Internal Server Error", 503: "Service Unavailable", 507: "Insufficient Storage",
+}  # fmt: skip
+
+
+def _entry_of(response: Response) -> bytes:
+    """A response as an entry of the answering Bundle."""
+    found = dict(response.headers)
+    status = f"{response.status} {_REASONS.get(response.status, '')}".strip()
+    parts = [b'"status":%s' % text(status)]
+    if "Location" in found:
+        parts.append(b'"location":%s' % text(found["Location"]))
+    if "ETag" in found:
+        parts.append(b'"etag":%s' % text(found["ETag"]))
+    if response.status >= 400 or (response.body.startswith(b'{"resourceType":"OperationOutcome"')):
+        parts.append(b'"outcome":%s' % response.body)
+        return b'{"response":{%s}}' % b",".join(parts)
+    resource = b'"resource":%s,' % response.body if response.body else b""
+    return b'{%s"response":{%s}}' % (resource, b",".join(parts))
+
+
+# -- transaction --------------------------------------------------------------------------------------------------
+
+
+async def _transaction(request: Request, parsed: _Bundle) -> Response:
+    works = [_work(request, entry, number) for number, entry in enumerate(parsed.entry)]
+    _check_twice(works)
+    plain = not any(work.condition is not None for work in works) and not any(
+        work.raw and conditional_references(work.raw) for work in works
+    )
+    if plain:
+        await _prepare_all(request, works, _NOTHING_RESOLVED)
+
+    async def work(tx: Transaction) -> None:
+        if not plain:
+            await _resolve(request, tx, works)
+        await _write(tx, works)
+        for one in works:
+            if one.method == "GET":
+                one.response = await _guarded(one, _dispatched(request, one.asked, msgspec.Raw(), tx))
+
+    await request.server.record.run(request.actor, work)
+    entries = [_entry_of_work(request, one) for one in works]
+    return Response(200, bundle("transaction-response", entries))
+
+
+async def _guarded(work: _Work, doing: Any) -> Any:
+    """Await `doing`; a problem in it names the entry."""
+    try:
+        return await doing
+    except Problem as problem:
+        raise _renamed(problem, work.number) from None
+
+
+def _renamed(problem: Problem, number: int) -> Problem:
+    return type(problem)(issues=_placed(problem, number))
+
+
+def _work(request: Request, entry: _Entry, number: int) -> _Work:
+    try:
+        return _understood(request, entry, number)
+    except Problem as problem:
+        raise _renamed(problem, number) from None
+
+
+def _understood(request: Request, entry: _Entry, number: int) -> _Work:
+    asked = entry.request
+    if asked is None:
+        raise Invalid("the entry has no request", code="required", expression=["Bundle.entry.request"])
+    method, segments, params = _address(request, asked)
+    interaction = request.server.interaction(method, segments)
+    raw = bytes(entry.resource) or None
+    work = _Work(number, method, segments, params, asked, entry.fullUrl, raw)
+    if method == "GET":
+        return work
+    if interaction not in {"create", "update", "patch", "delete"}:
+        raise NotSupported(f"{method} {asked.url} cannot be part of a transaction")
+    if method != "DELETE" and raw is None:
+        raise Invalid(f"{method} needs a resource", code="required", expression=["Bundle.entry.resource"])
+    if len(segments) == 2:
+        check_id(segments[1])
+        work.id = segments[1]
+    elif method == "POST":
+        if asked.ifNoneExist is not None:
+            work.condition = query_pairs(asked.ifNoneExist.removeprefix("?"))
+        else:
+            work.id = request.server.record.new_id()
+    else:
+        work.condition = params
+    if method == "PATCH" and raw is not None:
+        _, body = _patch_body(raw)
+        work.patch = decode(body)
+    return work
+
+
+def _check_twice(works: list[_Work]) -> None:
+    """No resource may be named by two entries that change it."""
+    seen: dict[tuple[str, str], int] = {}
+    urls: dict[str, int] = {}
+    for work in works:
+        if work.method != "GET" and work.id is not None:
+            first = seen.setdefault((work.type, work.id), work.number)
+            if first != work.number:
+                raise _renamed(
+                    Invalid(f"entry {first} changes {work.type}/{work.id} too", code="duplicate"), work.number
+                )
+        if work.full_url is not None and work.method == "POST":
+            first = urls.setdefault(work.full_url, work.number)
+            if first != work.number:
+                raise _renamed(Invalid(f"entry {first} has the same fullUrl", code="duplicate"), work.number)
+
+
+def _names(works: list[_Work]) -> dict[str, str]:
+    """What each fullUrl stands for."""
+    return {
+        work.full_url: f"{work.type}/{work.id}"
+        for work in works
+        if work.full_url is not None and work.id is not None and work.full_url != f"{work.type}/{work.id}"
+    }
+
+
+async def _prepare_all(request: Request, works: list[_Work], resolved: _Resolved) -> None:
+    size = sum(len(work.raw) for work in works if work.raw)
+    limit = request.server.settings.max_resource_bytes
+    if size > THREAD_BYTES:
+        await asyncio.to_thread(_prepare_each, works, resolved, limit)
+    else:
+        _prepare_each(works, resolved, limit)
+
+
+def _prepare_each(works: list[_Work], resolved: _Resolved, limit: int) -> None:
+    """Prepare every resource; all problems of all entries at once."""
+    names = _names(works) | resolved.addresses
+    issues: list[Issue] = []
+    kind: type[Problem] = Unprocessable
+    for work in works:
+        if work.raw is None or work.method not in {"POST", "PUT"} or work.existing is not None:
+            continue
+        try:
+            work.prepared = _prepared(work, names, resolved.identifiers, limit)
+        except Problem as problem:
+            kind = type(problem)
+            issues += _placed(problem, work.number)
+            if len(issues) > 100:
+                break
+    if issues:
+        raise kind(issues=issues)
+
+
+def _prepared(
+    work: _Work, names: dict[str, str], identifiers: dict[str, tuple[str, str, str]], limit: int
+) -> Prepared:
+    raw = work.raw or b""
+    if len(raw) > limit:
+        raise TooLarge(f"the resource has {len(raw)} bytes; at most {limit} are taken")
+    prepared = prepare(logical(rewritten(raw, names, work.full_url), identifiers), type_name=work.type)
+    if work.method == "PUT" and work.id is not None and prepared.id != work.id and work.condition is None:
+        raise Invalid(f"the resource's id is {prepared.id}, the address says {work.id}", expression=[f"{work.type}.id"])
+    return prepared
+
+
+async def _resolve(request: Request, tx: Transaction, works: list[_Work]) -> None:
+    """Find what conditions mean, waiting for others that decide about the same identities; then prepare."""
+    conditional = [work for work in works if work.condition is not None]
+    await tx.claim({claim for work in conditional for claim in claims(work.type, work.condition or [])})
+    for work in conditional:
+        if work.method == "DELETE":
+            work.deleted = await _guarded(work, delete_matching(request, tx, work.type, work.condition or []))
+    taken: dict[int, int] = {}
+    for work in conditional:
+        if work.method == "DELETE":
+            continue
+        work.existing = None
+        work.id = await _guarded(work, one_match(request.server, tx, work.type, work.condition or []))
+        _check_identity(work, taken)
+        if work.method == "POST" and work.id is not None:
+            work.existing = await tx.get(work.type, work.id)
+        elif work.method == "PATCH" and work.id is None:
+            raise _renamed(PreconditionFailed(f"no {work.type} matches the condition"), work.number)
+        elif work.id is None:
+            work.id = _own_id(work) or request.server.record.new_id()
+        elif work.method == "PUT" and _own_id(work) not in {None, work.id}:
+            problem = Invalid(f"the condition matches {work.type}/{work.id}, the resource says it is {_own_id(work)}")
+            raise _renamed(problem, work.number)
+    _check_twice([work for work in works if work.existing is None])
+    references = await _references(request, tx, works)
+    await _prepare_all(request, works, references)
+
+
+def _own_id(work: _Work) -> str | None:
+    if work.method == "POST" or work.raw is None:
+        return None
+    value = decode(work.raw)
+    id_ = value.get("id") if isinstance(value, dict) else None
+    return id_ if isinstance(id_, str) else None
+
+
+def _check_identity(work: _Work, taken: dict[int, int]) -> None:
+    """Two entries that would make, or mean, one identity cannot both be done."""
+    for claim in claims(work.type, work.condition or []):
+        first = taken.setdefault(claim, work.number)
+        if first != work.number:
+            raise _renamed(
+                Conflict(f"entry {first} is about the same identity: send each identity once", code="duplicate"),
+                work.number,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    """What conditional references stand for: addresses, or identifiers of what is not known here."""
+
+    addresses: dict[str, str]
+    identifiers: dict[str, tuple[str, str, str]]
+
+
+_NOTHING_RESOLVED = _Resolved({}, {})
+
+
+async def _references(request: Request, tx: Transaction, works: list[_Work]) -> _Resolved:
+    """What each conditional reference means. Raises PreconditionFailed where it is not exactly one resource.
+
+    Of types that the setting `logical_references` names, one that is not known here becomes a logical reference.
+    """
+    wanted: dict[str, int] = {}
+    for work in works:
+        if work.raw is not None and work.method in {"POST", "PUT"} and work.existing is None:
+            for one in conditional_references(work.raw):
+                wanted.setdefault(one, work.number)
+    known = await _by_identifier(request, tx, wanted)
+    logical_types = {name.strip() for name in request.server.settings.logical_references.split(",")}
+    resolved = _Resolved({}, {})
+    for reference, number in wanted.items():
+        type_name, params = _condition(reference, number)
+        ids = known.get(reference)
+        if ids is None:
+            ids = await matches(request.server, tx, type_name, params, 2)
+        identifier = _sole_identifier(params)
+        if len(ids) == 1:
+            resolved.addresses[reference] = f"{type_name}/{ids[0]}"
+        elif not ids and identifier is not None and type_name in logical_types:
+            resolved.identifiers[reference] = (type_name, *identifier)
+        else:
+            how = "more than one resource" if ids else "nothing"
+            problem = PreconditionFailed(f"the reference {reference} matches {how}", code="not-found")
+            raise _renamed(problem, number)
+    return resolved
+
+
+def _condition(reference: str, number: int) -> tuple[str, list[tuple[str, str]]]:
+    type_name, _, query = reference.partition("?")
+    if not load().is_resource(type_name):
+        raise _renamed(Invalid(f"the reference {reference} names no resource type"), number)
+    return type_name, query_pairs(query)
+
+
+def _sole_identifier(params: list[tuple[str, str]]) -> tuple[str, str] | None:
+    """System and value where the condition is one identifier and nothing else."""
+    if len(params) != 1 or params[0][0] != "identifier":
+        return None
+    system, bar, value = params[0][1].partition("|")
+    return (system, value) if bar and system and value and not set("|,\\") & set(value) else None
+
+
+async def _by_identifier(request: Request, tx: Transaction, wanted: dict[str, int]) -> dict[str, list[str]]:
+    """The ids behind all references that are one identifier, in one query."""
+    keys: dict[int, str] = {}
+    for reference, number in wanted.items():
+        type_name, params = _condition(reference, number)
+        identifier = _sole_identifier(params)
+        if identifier is not None and "identifier" in request.server.registry.parameters(type_name):
+            keys[token_key(type_name, "identifier", *identifier)] = reference
+    if not keys:
+        return {}
+    allowed, bound = request.actor.restriction.sql("r")
+    rows = await tx.db.execute(
+        "SELECT i.hash, r.id FROM idx AS i JOIN resource AS r ON r.rid = i.rid "
+        f"WHERE i.hash = ANY(%s::bigint[]) AND NOT r.deleted AND {allowed}",
+        (list(keys), *bound),
+    )
+    found: dict[str, list[str]] = {reference: [] for reference in keys.values()}
+    for key, id_ in await rows.fetchall():
+        found[keys[key]].append(id_)
+    return found
+
+
+async def _write(tx: Transaction, works: list[_Work]) -> None:
+    from jiankang.foundation.record.interactions.patch import patch_in
+
+    doing = [
+        w for w in works if w.method in {"DELETE", "POST", "PUT"} and w.existing is None and not w.deleted and w.id
+    ]
+    changes = [Change(w.method, w.type, w.id, w.prepared, _version(w)) for w in doing]
+    created = {w.id for w in doing if w.method == "POST"}
+    try:
+        results = await tx.apply(changes, new=created)
+    except Problem as problem:
+        number = _culprit(problem, doing)
+        if number is None:
+            raise
+        raise _renamed(problem, number) from None
+    for work, result in zip(doing, results, strict=True):
+        work.result = result
+    for work in works:
+        if work.method == "PATCH":
+            work.result = await _guarded(work, patch_in(tx, work.type, work.id or "", work.patch, _version(work)))
+
+
+def _culprit(problem: Problem, doing: list[_Work]) -> int | None:
+    """The entry that a refusal of the store is about: it names the resource."""
+    said = str(problem)
+    return next((work.number for work in doing if f"{work.type}/{work.id}" in said), None)
+
+
+def _version(work: _Work) -> int | None:
+    return None if work.asked.ifMatch is None else parse_version(work.asked.ifMatch)
+
+
+def _entry_of_work(request: Request, work: _Work) -> bytes:
+    if work.response is not None:
+        return _entry_of(work.response)
+    if work.method == "DELETE":
+        return b'{"response":{"status":"204 No Content"}}'
+    stored = work.existing or work.result
+    if stored is None:
+        return b'{"response":{"status":"204 No Content"}}'
+    status = "201 Created" if work.existing is None and stored.created else "200 OK"
+    location = f"{request.base_url}/{stored.type}/{stored.id}/_history/{stored.version}"
+    response = b'"response":{"status":"%s","location":%s,"etag":%s,"lastModified":"%s"}' % (
+        status.encode(), text(location), text(stored.etag), instant(stored.updated).encode(),
+    )  # fmt: skip
+    if request.prefer.get("return") == "representation":
+        return b'{"resource":%s,%s}' % (stored.json, response)
+    return b"{%s}" % response

@@ -1,0 +1,316 @@
+"""`jiankang load`: FHIR files into the record, on all cores, with progress and every error named.
+
+Takes transaction and batch Bundles, collections, single resources (.json) and NDJSON, plain or compressed (.gz .bz2
+.zst). What is wrong with one line or Bundle never stops the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bz2
+import gzip
+import io
+import multiprocessing
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import zstandard
+
+from jiankang.foundation.access import LOCAL_OPERATOR
+from jiankang.foundation.record.store import Change, Prepared, Record, prepare
+from jiankang.kernel.errors import Problem
+from jiankang.kernel.settings import Settings
+
+if TYPE_CHECKING:
+    from jiankang.foundation.record.api import FhirApp
+
+Progress = Callable[[str], None]
+
+BATCH_LINES = 400
+SAMPLES = 1_200
+_ENDINGS = (".json", ".ndjson")
+_PACKED = {".gz", ".bz2", ".zst"}
+_FIRST = ("hospital", "organization", "location", "practitioner")
+_spawn = multiprocessing.get_context("spawn")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Work for one process: a Bundle or resource file, or some lines of an NDJSON file, starting at line `first`."""
+
+    path: str
+    first: int = 0
+    lines: tuple[bytes, ...] = ()
+
+
+@dataclass(slots=True)
+class Tally:
+    """How a load went."""
+
+    resources: int = 0
+    failed: int = 0
+    errors: list[str] = field(default_factory=list)
+    later: list[Piece] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        """Count what another piece did."""
+        self.resources += other.resources
+        self.failed += other.failed
+        self.errors += other.errors
+        self.later += other.later
+
+
+def kind_of(path: Path) -> str | None:
+    """`.json` or `.ndjson` when the file is one of ours, packed or not."""
+    suffixes = [suffix for suffix in path.suffixes if suffix not in _PACKED]
+    return suffixes[-1] if suffixes and suffixes[-1] in _ENDINGS else None
+
+
+def open_plain(path: Path) -> io.BufferedIOBase:
+    """The file's content, unpacked on the way."""
+    match path.suffix:
+        case ".gz":
+            return gzip.open(path, "rb")  # type: ignore[return-value]
+        case ".bz2":
+            return bz2.open(path, "rb")
+        case ".zst":
+            return io.BufferedReader(zstandard.open(path, "rb"))  # type: ignore[arg-type]
+        case _:
+            return path.open("rb")
+
+
+def files(paths: Iterable[Path]) -> list[Path]:
+    """All files to load: those that others refer to first."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(one for one in path.rglob("*") if one.is_file() and kind_of(one))
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise FileNotFoundError(path)
+    return sorted(found, key=lambda path: not any(word in path.name.lower() for word in _FIRST))
+
+
+def pieces(paths: Sequence[Path]) -> Iterator[Piece]:
+    """The work, cut so that no process waits long for another."""
+    for path in paths:
+        if kind_of(path) != ".ndjson":
+            yield Piece(str(path))
+            continue
+        with open_plain(path) as lines:
+            batch: list[bytes] = []
+            first = number = 0
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    batch.append(line)
+                if len(batch) >= BATCH_LINES:
+                    yield Piece(str(path), first, tuple(batch))
+                    batch, first = [], number
+            if batch:
+                yield Piece(str(path), first, tuple(batch))
+        del number
+
+
+def load_paths(database_url: str, paths: Sequence[Path], *, workers: int = 2, progress: Progress) -> int:
+    """Load all files; 0 when everything was taken, 1 when something was refused, 2 when there is nothing to load."""
+    try:
+        found = files(paths)
+    except FileNotFoundError as error:
+        progress(f"there is no {error}")
+        return 2
+    if not found:
+        progress("no .json or .ndjson file there")
+        return 2
+    started = time.monotonic()
+    asyncio.run(_train(database_url, found, progress))
+    early = [path for path in found if any(word in path.name.lower() for word in _FIRST)]
+    rest = found[len(early) :]
+    total = Tally()
+    with _spawn.Pool(workers, _open_worker, (database_url,)) as pool:
+        for group in (early, rest):
+            _do(pool, pieces(group), total, progress, started)
+        while total.later:
+            again, total.later = total.later, []
+            progress(f"   trying {len(again)} Bundles again whose references may be known by now")
+            before = total.resources
+            _do(pool, iter(again), total, progress, started)
+            if total.resources == before:
+                break
+    for piece in total.later:
+        total.failed += 1
+        total.errors.append(f"{Path(piece.path).name}: refers to what is not known")
+    asyncio.run(_settle(database_url, progress))
+    seconds = time.monotonic() - started
+    progress(f"-- {total.resources} resources in {seconds:.1f} s ({total.resources / seconds:.0f}/s), {total.failed} refused")
+    for error in total.errors[:20]:
+        progress(f"   {error}")
+    return 1 if total.failed else 0
+
+
+def _do(pool: Any, work: Iterator[Piece], total: Tally, progress: Progress, started: float) -> None:
+    shown = time.monotonic()
+    for tally in pool.imap_unordered(_load_piece, work):
+        total.add(tally)
+        if time.monotonic() - shown > 2:
+            shown = time.monotonic()
+            rate = total.resources / (shown - started)
+            progress(f"   {total.resources} resources, {rate:.0f}/s, {total.failed} refused")
+
+
+async def _train(database_url: str, found: Sequence[Path], progress: Progress) -> None:
+    """Make a dictionary for bodies from the first files, when the record has none."""
+    async with Record.open(database_url, connections=1) as record:
+        if record.codec.newest:
+            return
+        samples = _samples(found)
+        if len(samples) >= SAMPLES // 2:
+            progress(f"-- training a dictionary for bodies on {len(samples)} resources")
+            await record.train_dictionary(samples)
+
+
+def _samples(found: Sequence[Path]) -> list[bytes]:
+    samples: list[bytes] = []
+    step = max(1, len(found) // 12)
+    for path in found[::step]:
+        mine: list[bytes] = []
+        for raw in _resources(path):
+            try:
+                mine.append(prepare(raw).payload)
+            except Problem:
+                continue
+            if len(mine) >= SAMPLES // 4:
+                break
+        samples += mine
+        if len(samples) >= SAMPLES * 2:
+            break
+    return samples
+
+
+class _Entry(msgspec.Struct):
+    resource: msgspec.Raw = msgspec.Raw()
+
+
+class _Bundle(msgspec.Struct):
+    resourceType: str = ""  # noqa: N815 - FHIR's name
+    type: str = ""
+    entry: list[_Entry] = []
+
+
+def _resources(path: Path) -> Iterator[bytes]:
+    with open_plain(path) as source:
+        if kind_of(path) == ".ndjson":
+            yield from (line for line in source if line.strip())
+            return
+        try:
+            parsed = msgspec.json.decode(source.read(), type=_Bundle)
+        except msgspec.DecodeError:
+            return
+    yield from (bytes(entry.resource) for entry in parsed.entry if bytes(entry.resource))
+
+
+async def _settle(database_url: str, progress: Progress) -> None:
+    """Let PostgreSQL look at what was loaded: statistics, and which pages an index-only scan may trust."""
+    progress("-- looking over the index tables")
+    async with Record.open(database_url, connections=1) as record, record.side.connection() as db:
+        await db.execute("SET statement_timeout = 0")
+        for table in ("resource", "idx", "str", "span", "quantity", "vocabulary", "change"):
+            await db.execute(f"VACUUM (ANALYZE) {table}")
+
+
+# -- in the worker processes --------------------------------------------------------------------------------------
+
+
+class _Worker:
+    """A process that loads: its own event loop, its own connections."""
+
+    def __init__(self, database_url: str) -> None:
+        from jiankang.foundation.record.api import create_fhir_app
+
+        self.loop = asyncio.new_event_loop()
+        self._opened = Record.open(database_url, connections=2)
+        self.record: Record = self.loop.run_until_complete(self._opened.__aenter__())
+        limits = Settings(max_bundle_entries=1_000_000, max_bundle_bytes=1 << 31)
+        app: Any = create_fhir_app(self.record, settings=limits, secret=b"loading")
+        self.app: FhirApp = app
+
+    def load(self, piece: Piece) -> Tally:
+        """Load one piece."""
+        return self.loop.run_until_complete(self._load(piece))
+
+    async def _load(self, piece: Piece) -> Tally:
+        if piece.lines:
+            return await self._lines(piece)
+        with open_plain(Path(piece.path)) as source:
+            raw = source.read()
+        try:
+            parsed = msgspec.json.decode(raw, type=_Bundle)
+        except msgspec.DecodeError as error:
+            return Tally(failed=1, errors=[f"{Path(piece.path).name}: {error}"])
+        if parsed.resourceType != "Bundle":
+            return await self._lines(Piece(piece.path, 0, (raw,)))
+        if parsed.type in {"transaction", "batch"}:
+            return await self._bundle(piece, raw, len(parsed.entry))
+        return await self._lines(Piece(piece.path, 0, tuple(bytes(entry.resource) for entry in parsed.entry)))
+
+    async def _bundle(self, piece: Piece, raw: bytes, count: int) -> Tally:
+        from jiankang.foundation.record.interactions.transaction import process
+        from jiankang.foundation.record.wire.http import JSON, Request
+
+        headers = {"content-type": JSON, "prefer": "return=minimal"}
+        request = Request(self.app.server, LOCAL_OPERATOR, "POST", (), [], headers, raw, "")
+        try:
+            answer = await process(request)
+        except Problem as problem:
+            if any(issue.code == "not-found" for issue in problem.issues):
+                return Tally(later=[piece])
+            return Tally(failed=count, errors=[f"{Path(piece.path).name}: {issue.text}" for issue in problem.issues[:5]])
+        refused = answer.body.count(b'"outcome":')
+        return Tally(count - refused, refused, [f"{Path(piece.path).name}: {refused} entries refused"] if refused else [])
+
+    async def _lines(self, piece: Piece) -> Tally:
+        tally = Tally()
+        ready: dict[tuple[str, str | None], Prepared] = {}
+        for number, line in enumerate(piece.lines, piece.first + 1):
+            try:
+                prepared = prepare(line)
+            except Problem as problem:
+                tally.failed += 1
+                tally.errors.append(f"{Path(piece.path).name} line {number}: {problem.issues[0].text}")
+                continue
+            key = (prepared.type, prepared.id or f"new {number}")
+            if key in ready:  # a later line about the same resource is its next version
+                await self._put(piece, ready, tally)
+                ready = {}
+            ready[key] = prepared
+        await self._put(piece, ready, tally)
+        return tally
+
+    async def _put(self, piece: Piece, ready: dict[tuple[str, str | None], Prepared], tally: Tally) -> None:
+        changes = [Change("PUT" if one.id else "POST", one.type, one.id, one) for one in ready.values()]
+        if not changes:
+            return
+        try:
+            await self.record.run(LOCAL_OPERATOR, lambda tx: tx.apply(changes))
+            tally.resources += len(changes)
+        except Problem as problem:
+            tally.failed += len(changes)
+            tally.errors.append(f"{Path(piece.path).name}: {problem}")
+
+
+_worker: _Worker | None = None
+
+
+def _open_worker(database_url: str) -> None:
+    global _worker  # noqa: PLW0603 - one for each process of the pool
+    _worker = _Worker(database_url)
+
+
+def _load_piece(piece: Piece) -> Tally:
+    if _worker is None:
+        raise RuntimeError("the worker was not opened")
+    return _worker.load(piece)

@@ -1,0 +1,89 @@
+"""What every interaction is handed: the record, the search parameters in force, and the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jiankang.fhir.search import Registry, default_registry
+from jiankang.foundation.access import LOCAL_OPERATOR, Actor
+from jiankang.foundation.record import search as searching
+from jiankang.kernel.database import translated
+from jiankang.kernel.errors import Gone, NotFound
+from jiankang.kernel.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from psycopg import AsyncConnection
+    from starlette.types import Scope
+
+    from jiankang.foundation.record.wire.http import Request, Response
+    from jiankang.foundation.record.search import SearchResult
+    from jiankang.foundation.record.store import Record, Stored
+
+Authenticate = Callable[["Scope"], Actor]
+
+
+def _local_operator(_: Scope) -> Actor:
+    return LOCAL_OPERATOR
+
+
+@dataclass(slots=True)
+class Server:
+    """One FHIR server over one record."""
+
+    record: Record
+    settings: Settings
+    secret: bytes
+    registry: Registry = field(default_factory=default_registry)
+    authenticate: Authenticate = _local_operator
+    dispatch: Callable[[Request], Awaitable[Response]] = field(init=False)
+    interaction: Callable[[str, tuple[str, ...]], str] = field(init=False)
+    routes: tuple[list[Any], list[Any]] = field(init=False)
+
+    @asynccontextmanager
+    async def db(self, request: Request) -> AsyncIterator[AsyncConnection[Any]]:
+        """A connection to read through: the request's transaction when it has one."""
+        if request.tx is not None:
+            yield request.tx.db
+            return
+        with translated():
+            async with self.record.pool.connection() as db:
+                yield db
+
+    async def read(self, request: Request, type_name: str, id_: str) -> Stored:
+        """The current version. Raises NotFound or Gone."""
+        if request.tx is None:
+            return await self.record.read(request.actor, type_name, id_)
+        stored = await request.tx.get(type_name, id_)
+        if stored is None:
+            raise NotFound(f"{type_name}/{id_} is not known")
+        if stored.deleted:
+            raise Gone(f"{type_name}/{id_} was deleted")
+        return stored
+
+    async def search(
+        self,
+        request: Request,
+        type_name: str | None,
+        params: Sequence[tuple[str, str]],
+        compartment: tuple[str, str] | None = None,
+    ) -> SearchResult:
+        """A page of a search, as far as the actor may see it."""
+        async with self.db(request) as db:
+            return await searching.search(
+                db, request.actor, type_name, params, registry=self.registry, base_url=request.base_url,
+                secret=self.secret, payload=self.record.payload, handling=request.handling, compartment=compartment,
+                clock=self.record.clock,
+            )  # fmt: skip
+
+    async def match_ids(
+        self, db: AsyncConnection[Any], actor: Actor, type_name: str, params: Sequence[tuple[str, str]], limit: int = 2
+    ) -> list[str]:
+        """Ids that a condition means, inside the transaction of `db`."""
+        return await searching.match_ids(
+            db, actor, type_name, params, limit, registry=self.registry, clock=self.record.clock
+        )
