@@ -132,9 +132,7 @@ def compile_tables(source: Path, out: Path) -> dict[str, int]:
             structures[content["type"]] = content
     missing = [name for name in WANTED_BUNDLES if name not in bundles]
     if missing or not structures:
-        raise SystemExit(
-            f"{source} is not hl7.fhir.r4.examples: it lacks {', '.join(missing) or 'base types'}"
-        )
+        raise SystemExit(f"{source} is not hl7.fhir.r4.examples: it lacks {', '.join(missing) or 'base types'}")
     types = _all_types(structures)
     resources = sorted(t.name for t in types.values() if t.kind == "resource" and not t.abstract)
     search = _search_parameters(bundles[WANTED_BUNDLES[0]])
@@ -236,9 +234,7 @@ def _element(definition: Json, *, is_parent: bool) -> model.Element:
         target_profiles=_target_profiles(definition),
         is_modifier=definition.get("isModifier", False),
         is_summary=definition.get("isSummary", False),
-        binding=model.Binding(binding["strength"], binding["valueSet"])
-        if "valueSet" in (binding or {})
-        else None,
+        binding=model.Binding(binding["strength"], binding["valueSet"]) if "valueSet" in (binding or {}) else None,
         constraints=() if is_parent else _own_constraints(definition),
         short=definition.get("short", ""),
         max_length=definition.get("maxLength"),
@@ -270,9 +266,7 @@ def _target_profiles(definition: Json) -> tuple[str, ...]:
 def _own_constraints(definition: Json) -> tuple[model.Constraint, ...]:
     """Constraints of this element alone: those of its type (ele-1, ext-1) are kept with the type."""
     inherited = {STRUCTURE_URL + "Element", STRUCTURE_URL + "Extension"}
-    return tuple(
-        _constraint(each) for each in definition.get("constraint", ()) if each.get("source") not in inherited
-    )
+    return tuple(_constraint(each) for each in definition.get("constraint", ()) if each.get("source") not in inherited)
 
 
 def _constraint(definition: Json) -> model.Constraint:
@@ -282,8 +276,7 @@ def _constraint(definition: Json) -> model.Constraint:
         human=definition["human"],
         expression=definition.get("expression", ""),
         best_practice=any(
-            each["url"] == BEST_PRACTICE_URL and each.get("valueBoolean")
-            for each in definition.get("extension", ())
+            each["url"] == BEST_PRACTICE_URL and each.get("valueBoolean") for each in definition.get("extension", ())
         ),
     )
 

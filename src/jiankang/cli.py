@@ -71,6 +71,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def command_reference() -> str:
+    """The reference page of all commands: their own help."""
+    parser = _parser()
+    parts = ["# Commands", "", "Written by `make docs` from `jiankang --help`.", "", "```", _help(parser), "```"]
+    for action in parser._actions:  # noqa: SLF001 - argparse has no other way to its commands
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for name, command in action.choices.items():
+                parts += ["", f"## jiankang {name}", "", "```", _help(command), "```"]
+    parts += ["", "Exit codes: 0 done; 1 done in part; 2 wrong use; 3 could not be done.", ""]
+    return "\n".join(parts)
+
+
+def _help(parser: argparse.ArgumentParser) -> str:
+    parser.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=100)
+    return parser.format_help().rstrip()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     options = _parser().parse_args(arguments)
@@ -127,11 +144,7 @@ def _export(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _import(settings: Settings, options: argparse.Namespace) -> int:
-    from jiankang.foundation.record.bulk import cli_import
-    from jiankang.serving import database
-
-    with database(settings, shared=True) as url:
-        return cli_import(url, options.paths, progress=_tell)
+    return _load(settings, options)
 
 
 def _db(settings: Settings, options: argparse.Namespace) -> int:

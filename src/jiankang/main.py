@@ -56,7 +56,7 @@ class Platform:
         """Hand a request to the part it is for."""
         if scope["type"] == "http" and (scope["path"] == "/fhir" or scope["path"].startswith("/fhir/")):
             root = scope.get("root_path", "")
-            await self.fhir(scope | {"root_path": f"{root}/fhir"}, receive, send)
+            await self.fhir({**scope, "root_path": f"{root}/fhir"}, receive, send)
         else:
             await self.pages(scope, receive, send)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -37,12 +38,14 @@ def family(pid: int) -> list[int]:
 
 def kill_all(pid: int) -> None:
     for process in family(pid):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     deadline = time.monotonic() + 10
-    while time.monotonic() < deadline and Path(f"/proc/{pid}").exists() and b"" != Path(f"/proc/{pid}/cmdline").read_bytes():
+    while (
+        time.monotonic() < deadline
+        and Path(f"/proc/{pid}").exists()
+        and Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    ):
         time.sleep(0.02)
 
 

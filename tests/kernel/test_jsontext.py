@@ -123,13 +123,8 @@ def test_top_members_are_the_exact_text():
 
 
 JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**20), 10**20)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text('":\\ab{', max_size=3), inner, max_size=4)
-    ),
+    st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text('":\\ab{', max_size=3), inner, max_size=4),
     max_leaves=20,
 )
 

@@ -93,10 +93,11 @@ class _Account:
 
     def spawn(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
         with log.open("ab") as sink:
-            return subprocess.Popen(  # type: ignore[call-overload]  # noqa: S603
+            process: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[call-overload]  # noqa: S603
                 command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, cwd="/", env=_environment(),
                 start_new_session=True, **self._as(),
             )  # fmt: skip
+            return process
 
     def _as(self) -> dict[str, object]:
         return {} if self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}

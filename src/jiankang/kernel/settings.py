@@ -47,7 +47,9 @@ class Settings:
         "Practitioner,PractitionerRole,Organization,Location",
         "Types whose conditional references in a transaction become logical ones when nothing matches; others are refused.",
     )
-    conditional_delete: str = _setting("multiple", "`multiple`: a conditional delete takes all that matches; `single`: 412.")
+    conditional_delete: str = _setting(
+        "multiple", "`multiple`: a conditional delete takes all that matches; `single`: 412."
+    )
     import_dir: Path = _setting(_IMPORT, "Folder that `$import` may read files from.")
     secret: str = _setting("", "Key that signs page and download links; empty: made once and kept in `data`.")
     cors_origins: str = _setting(

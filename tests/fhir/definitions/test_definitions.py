@@ -49,9 +49,7 @@ def test_backbones_are_named_by_path_and_content_references_resolved(r4):
     assert r4.types["Observation.component"].kind == "backbone"
     assert r4.types["Observation.component"].base == "BackboneElement"
     assert r4.types["Observation"].elements["component"].types == ("Observation.component",)
-    assert r4.types["Observation.component"].elements["referenceRange"].types == (
-        "Observation.referenceRange",
-    )
+    assert r4.types["Observation.component"].elements["referenceRange"].types == ("Observation.referenceRange",)
     assert r4.types["Timing"].elements["repeat"].types == ("Timing.repeat",)
 
 
@@ -150,9 +148,7 @@ def test_loads_quickly():
     assert min(runs) < 0.5  # 0.03 s where nothing else runs
 
 
-@pytest.mark.skipif(
-    not EXAMPLES.is_dir(), reason="npm package hl7.fhir.r4.examples is not installed: run `make setup`"
-)
+@pytest.mark.skipif(not EXAMPLES.is_dir(), reason="npm package hl7.fhir.r4.examples is not installed: run `make setup`")
 def test_the_compiler_writes_the_same_tables_again(tmp_path):
     run = [sys.executable, str(ROOT / "tools" / "definitions.py"), str(EXAMPLES), "--out", str(tmp_path)]
     first = subprocess.run(run, check=True, capture_output=True, text=True).stdout

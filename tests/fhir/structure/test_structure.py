@@ -37,17 +37,13 @@ def extension(**members):
 
 RIGHT = {
     "the least patient": patient(),
-    "a name": patient(
-        id="a-1.B", name=[{"family": "张", "given": ["伟"]}], gender="male", birthDate="1970-02-28"
-    ),
+    "a name": patient(id="a-1.B", name=[{"family": "张", "given": ["伟"]}], gender="male", birthDate="1970-02-28"),
     "only the year": patient(birthDate="1970"),
     "a leap day": patient(birthDate="2000-02-29"),
     "a choice": observation(valueQuantity={"value": Decimal("1.00"), "unit": "cm"}),
     "an integer where a decimal may be": observation(valueQuantity={"value": 1}),
     "another choice": observation(valueBoolean=False),
-    "a choice by its extension alone": observation(
-        _valueString={"extension": [{"url": URL, "valueCode": "unknown"}]}
-    ),
+    "a choice by its extension alone": observation(_valueString={"extension": [{"url": URL, "valueCode": "unknown"}]}),
     "a choice and its own extension": observation(valueString="x", _valueString={"id": "a"}),
     "a required element by its extension alone": {
         "resourceType": "Observation",
@@ -55,16 +51,12 @@ RIGHT = {
         "_status": {"extension": [{"url": URL, "valueCode": "unknown"}]},
     },
     "names with places kept": patient(name=[{"given": [None, "b"], "_given": [{"id": "x"}, None]}]),
-    "names by extension alone": patient(
-        name=[{"_given": [{"extension": [{"url": URL, "valueBoolean": True}]}]}]
-    ),
+    "names by extension alone": patient(name=[{"_given": [{"extension": [{"url": URL, "valueBoolean": True}]}]}]),
     "contained": observation(contained=[patient(id="p")], subject={"reference": "#p"}),
     "a reference to the container": patient(link=[{"other": {"reference": "#"}, "type": "refer"}]),
     "a version": observation(subject={"reference": "Patient/1/_history/2"}),
     "an absolute reference": observation(subject={"reference": "https://example.org/fhir/Patient/1"}),
-    "an absolute reference to what is elsewhere": observation(
-        subject={"reference": "https://example.org/people?id=1"}
-    ),
+    "an absolute reference to what is elsewhere": observation(subject={"reference": "https://example.org/people?id=1"}),
     "a urn": observation(subject={"reference": "urn:uuid:c757873d-ec9a-4326-a141-556f43239520"}),
     "an oid": observation(subject={"reference": "urn:oid:1.2.3"}),
     "a conditional reference": observation(subject={"reference": "Patient?identifier=urn:a|1"}),
@@ -582,16 +574,12 @@ KNOWN_MISTAKES = {
 HEAVY = {"Bundle-resources.json", "Bundle-types.json", "Bundle-dataelements.json", "Bundle-valuesets.json"}
 
 
-@pytest.mark.skipif(
-    not EXAMPLES.is_dir(), reason="npm package hl7.fhir.r4.examples is not installed: run `make setup`"
-)
+@pytest.mark.skipif(not EXAMPLES.is_dir(), reason="npm package hl7.fhir.r4.examples is not installed: run `make setup`")
 def test_the_examples_of_the_norm_pass():
     refused = {}
     count = 0
     for path in sorted(EXAMPLES.glob("*-*.json")):
-        if path.name in HEAVY or path.name.startswith(
-            ("package", "StructureDefinition-", "CodeSystem-", "ValueSet-")
-        ):
+        if path.name in HEAVY or path.name.startswith(("package", "StructureDefinition-", "CodeSystem-", "ValueSet-")):
             continue
         count += 1
         if issues := check(decode(path.read_bytes())):

@@ -81,14 +81,9 @@ class _Checks:
         if found is None:
             return []
         root = self._root_name(resource, expected_type)
-        issues = [
-            Issue(code, _sentence(root + path, text), (root + path,))
-            for path, code, text in found[:MAX_ISSUES]
-        ]
+        issues = [Issue(code, _sentence(root + path, text), (root + path,)) for path, code, text in found[:MAX_ISSUES]]
         if len(found) > MAX_ISSUES:
-            issues.append(
-                Issue("too-long", f"There are more problems; these are the first {MAX_ISSUES}.", (root,))
-            )
+            issues.append(Issue("too-long", f"There are more problems; these are the first {MAX_ISSUES}.", (root,)))
         return issues
 
     def _root_name(self, resource: object, expected_type: str | None) -> str:

@@ -61,9 +61,7 @@ def _emit_value(element: Element, definitions: Definitions) -> Iterator[str]:
     (type_name,) = element.types
     is_primitive = definitions.types[type_name].kind == "primitive-type"
     if element.max == 1:
-        yield from (
-            _emit_primitive(element.name, type_name) if is_primitive else _emit_complex(element, type_name)
-        )
+        yield from (_emit_primitive(element.name, type_name) if is_primitive else _emit_complex(element, type_name))
     elif is_primitive:
         yield from _emit_primitive_items(element, type_name)
     else:

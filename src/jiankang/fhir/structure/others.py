@@ -48,9 +48,7 @@ def rest_of(
     if definition.kind == "resource":
         common.add("resourceType")
     members = {
-        name: _Member(
-            _look(element, type_name, definitions, check_of), element if element.is_choice else None
-        )
+        name: _Member(_look(element, type_name, definitions, check_of), element if element.is_choice else None)
         for element in definition.children
         if element.is_choice or element.name not in common
         for name, type_name in element.json_names.items()
@@ -94,18 +92,14 @@ def rest_of(
     return rest
 
 
-def _look(
-    element: Element, type_name: str, definitions: Definitions, check_of: Callable[[str], Check]
-) -> Look:
+def _look(element: Element, type_name: str, definitions: Definitions, check_of: Callable[[str], Check]) -> Look:
     """How to look at an element of one type that is there."""
     step = element.name
     limit = element.max
     if (explain := EXPLAIN.get(type_name)) is not None:
         if limit == 1:
             return lambda found, _o, _name, value: primitive(found, step, value, explain)
-        return lambda found, o, name, value: primitive_items(
-            found, step, value, explain, o.get(f"_{name}"), limit
-        )
+        return lambda found, o, name, value: primitive_items(found, step, value, explain, o.get(f"_{name}"), limit)
     check = check_of(type_name)
     if limit != 1:
         return lambda found, _o, _name, value: items(found, step, value, check, limit)

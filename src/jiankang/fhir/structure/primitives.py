@@ -194,11 +194,7 @@ def explain_time(value: Any) -> str | None:
     """A time of day without time zone."""
     if (wrong := _not_text(value, "time")) is not None:
         return wrong
-    return (
-        None
-        if match_time(value)
-        else "is not a time: write hh:mm:ss, 00:00:00 to 23:59:59, without time zone"
-    )
+    return None if match_time(value) else "is not a time: write hh:mm:ss, 00:00:00 to 23:59:59, without time zone"
 
 
 def explain_boolean(value: Any) -> str | None:

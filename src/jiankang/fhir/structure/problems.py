@@ -65,9 +65,7 @@ def items(found: Found, name: str, value: Any, check: Check, limit: int | None =
     return _each(found, name, value, check)
 
 
-def items_from(
-    found: Found, name: str, value: list[Any], check: Check, first: Any, inner: Iterable[Problem]
-) -> Found:
+def items_from(found: Found, name: str, value: list[Any], check: Check, first: Any, inner: Iterable[Problem]) -> Found:
     """The problems of a repeating element of which `first` is the first bad item, with the problems `inner`.
 
     Nothing is checked twice: in deeply nested lists that would double the work at each level.
@@ -99,9 +97,7 @@ def _not_items(value: Any, limit: int | None) -> str | None:
 def primitive(found: Found, name: str, value: Any, explain: Explain) -> Found:
     """The problem of a single primitive, if the exact test finds one."""
     if isinstance(value, list):
-        return note(
-            found, f".{name}", "structure", "takes one value, not a list: leave out the square brackets"
-        )
+        return note(found, f".{name}", "structure", "takes one value, not a list: leave out the square brackets")
     wrong = explain(value)
     return found if wrong is None else note(found, f".{name}", "value", wrong)
 
@@ -119,9 +115,7 @@ def primitive_items(
             break
         if item is None:
             if not (isinstance(beside, list) and index < len(beside) and isinstance(beside[index], dict)):
-                found = note(
-                    found, f".{name}[{index}]", "structure", f"is null, and _{name}[{index}] says nothing"
-                )
+                found = note(found, f".{name}[{index}]", "structure", f"is null, and _{name}[{index}] says nothing")
         elif (wrong := explain(item)) is not None:
             found = note(found, f".{name}[{index}]", "value", wrong)
     return found
@@ -130,9 +124,7 @@ def primitive_items(
 def aligned(found: Found, name: str, values: Any, beside: Any) -> Found:
     """`_name` of a repeating primitive has one place for each value."""
     if isinstance(values, list) and isinstance(beside, list) and len(values) != len(beside):
-        text = (
-            f"has {len(values)} values, but _{name} has {len(beside)}: fill up with null so that they match"
-        )
+        text = f"has {len(values)} values, but _{name} has {len(beside)}: fill up with null so that they match"
         found = note(found, f".{name}", "structure", text)
     return found
 

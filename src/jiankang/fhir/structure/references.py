@@ -26,9 +26,7 @@ def explain_reference(value: Any, known_types: Collection[str]) -> str | None:
         return None  # said already: it is not a string
     local = match_local(value) or _match_condition(value)
     if local is not None:
-        return (
-            None if local[1] in known_types else f"points to {local[1]}, which is no resource type of FHIR R4"
-        )
+        return None if local[1] in known_types else f"points to {local[1]}, which is no resource type of FHIR R4"
     if value.startswith("urn:uuid:"):
         return None if match_uuid(value) else "is not a UUID: urn:uuid: and 8-4-4-4-12 hexadecimal digits"
     if value.startswith("urn:oid:"):

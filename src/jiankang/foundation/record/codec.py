@@ -78,7 +78,7 @@ class Codec:
             dictionary = self._dictionaries.get(self._newest)
             compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=dictionary, write_checksum=False)
             local["c", self._newest] = compressor
-        return compressor.compress(payload)  # type: ignore[no-any-return]
+        return bytes(compressor.compress(payload))
 
     def decompress(self, blob: bytes) -> bytes:
         """The payload that was stored. Raises Invalid when its dictionary is not known (load it first)."""
@@ -90,7 +90,7 @@ class Codec:
                 raise Invalid(f"body was written with dictionary {id_}, which is not loaded", code="not-found")
             decompressor = zstandard.ZstdDecompressor(dict_data=self._dictionaries.get(id_))
             local["d", id_] = decompressor
-        return decompressor.decompress(blob)  # type: ignore[no-any-return]
+        return bytes(decompressor.decompress(blob))
 
 
 def train(samples: Sequence[bytes]) -> tuple[int, bytes]:

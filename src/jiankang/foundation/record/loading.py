@@ -74,11 +74,11 @@ def open_plain(path: Path) -> io.BufferedIOBase:
     """The file's content, unpacked on the way."""
     match path.suffix:
         case ".gz":
-            return gzip.open(path, "rb")  # type: ignore[return-value]
+            return gzip.open(path, "rb")
         case ".bz2":
             return bz2.open(path, "rb")
         case ".zst":
-            return io.BufferedReader(zstandard.open(path, "rb"))  # type: ignore[arg-type]
+            return io.BufferedReader(zstandard.open(path, "rb"))
         case _:
             return path.open("rb")
 
@@ -120,8 +120,8 @@ def load_paths(database_url: str, paths: Sequence[Path], *, workers: int = 2, pr
     """Load all files; 0 when everything was taken, 1 when something was refused, 2 when there is nothing to load."""
     try:
         found = files(paths)
-    except FileNotFoundError as error:
-        progress(f"there is no {error}")
+    except FileNotFoundError as missing:
+        progress(f"there is no {missing}")
         return 2
     if not found:
         progress("no .json or .ndjson file there")
@@ -146,7 +146,9 @@ def load_paths(database_url: str, paths: Sequence[Path], *, workers: int = 2, pr
         total.errors.append(f"{Path(piece.path).name}: refers to what is not known")
     asyncio.run(_settle(database_url, progress))
     seconds = time.monotonic() - started
-    progress(f"-- {total.resources} resources in {seconds:.1f} s ({total.resources / seconds:.0f}/s), {total.failed} refused")
+    progress(
+        f"-- {total.resources} resources in {seconds:.1f} s ({total.resources / seconds:.0f}/s), {total.failed} refused"
+    )
     for error in total.errors[:20]:
         progress(f"   {error}")
     return 1 if total.failed else 0
@@ -268,9 +270,13 @@ class _Worker:
         except Problem as problem:
             if any(issue.code == "not-found" for issue in problem.issues):
                 return Tally(later=[piece])
-            return Tally(failed=count, errors=[f"{Path(piece.path).name}: {issue.text}" for issue in problem.issues[:5]])
+            return Tally(
+                failed=count, errors=[f"{Path(piece.path).name}: {issue.text}" for issue in problem.issues[:5]]
+            )
         refused = answer.body.count(b'"outcome":')
-        return Tally(count - refused, refused, [f"{Path(piece.path).name}: {refused} entries refused"] if refused else [])
+        return Tally(
+            count - refused, refused, [f"{Path(piece.path).name}: {refused} entries refused"] if refused else []
+        )
 
     async def _lines(self, piece: Piece) -> Tally:
         tally = Tally()

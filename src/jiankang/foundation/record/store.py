@@ -297,7 +297,9 @@ class Transaction:
         if len(set(rids)) != len(rids):
             twice = next(f"{c.type}/{i}" for (c, i), rid in zip(named, rids, strict=True) if rids.count(rid) > 1)
             raise Conflict(f"{twice} would be changed twice in one transaction", code="duplicate")
-        await self._lock({rid: (c.type, i) for rid, (c, i) in zip(rids, named, strict=True) if c.id is not None and c.id not in new})
+        await self._lock(
+            {rid: (c.type, i) for rid, (c, i) in zip(rids, named, strict=True) if c.id is not None and c.id not in new}
+        )
         now = self.record.clock()
         results: list[Stored] = []
         writes: list[_Write] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import random
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from jiankang.foundation.record.search import statistics as search_statistics
 from jiankang.kernel.errors import Problem
 
 ROOT = Path(__file__).resolve().parents[4]
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
 PREFIXES = ("", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 UCUM = "http://unitsofmeasure.org"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jiankang.fhir.definitions import load
 from jiankang.fhir.outcome import outcome
+from jiankang.foundation.record.api.routes import OPERATIONS, ROUTES, Route, allowed_methods
 from jiankang.foundation.record.wire.bundles import indented
 from jiankang.foundation.record.wire.http import (
     Request,
@@ -23,7 +24,6 @@ from jiankang.foundation.record.wire.http import (
     query_pairs,
     read_body,
 )
-from jiankang.foundation.record.api.routes import OPERATIONS, ROUTES, Route, allowed_methods
 from jiankang.foundation.record.wire.server import Server
 from jiankang.kernel.errors import Issue, MethodNotAllowed, NotFound, Problem, Unavailable
 from jiankang.kernel.ids import new_uuid7

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from jiankang.foundation.record.wire.http import Request, Response
 from jiankang.foundation.record.interactions import (
     capabilities,
     create,
@@ -20,6 +19,7 @@ from jiankang.foundation.record.interactions import (
     update,
     validate,
 )
+from jiankang.foundation.record.wire.http import Request, Response
 
 Handler = Callable[[Request], Awaitable[Response]]
 

@@ -13,8 +13,8 @@ from jiankang.kernel.ids import key64
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jiankang.foundation.record.wire.server import Server
     from jiankang.foundation.record.store import Transaction
+    from jiankang.foundation.record.wire.server import Server
 
 _SHAPING = frozenset({"_format", "_pretty", "_summary", "_elements", "_count", "_sort", "_total"})
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jiankang.foundation.record.wire.http import JSON_TYPES, Request, Response, query_pairs
 from jiankang.foundation.record.interactions.answers import expect_content, written
 from jiankang.foundation.record.interactions.conditions import claims, one_match
 from jiankang.foundation.record.interactions.preparing import prepare_body
 from jiankang.foundation.record.store import Change
+from jiankang.foundation.record.wire.http import JSON_TYPES, Request, Response, query_pairs
 
 if TYPE_CHECKING:
     from jiankang.foundation.record.store import Prepared, Stored, Transaction

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jiankang.foundation.record.wire.http import Request, Response
 from jiankang.foundation.record.interactions.answers import if_match
 from jiankang.foundation.record.interactions.conditions import claims, matches, one_match
 from jiankang.foundation.record.store import Change
+from jiankang.foundation.record.wire.http import Request, Response
 from jiankang.kernel.errors import PreconditionFailed
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 from jiankang.fhir.definitions import load
 from jiankang.fhir.search import DATE_MAX, DATE_MIN, date_range
-from jiankang.foundation.record.wire.bundles import Shape, bundle, search_entry
-from jiankang.foundation.record.wire.http import Request, Response
 from jiankang.foundation.record.indexing import reference_constant, resource_key
 from jiankang.foundation.record.store import METHODS, Stored
+from jiankang.foundation.record.wire.bundles import Shape, bundle, search_entry
+from jiankang.foundation.record.wire.http import Request, Response
 from jiankang.kernel.errors import Invalid, NotFound
 from jiankang.kernel.jsontext import decode
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from jiankang.fhir.search import date_range
+from jiankang.foundation.record.versions import Window, history
 from jiankang.foundation.record.wire.bundles import bundle, history_entry
 from jiankang.foundation.record.wire.http import Response
-from jiankang.foundation.record.versions import Window, history
 from jiankang.kernel.clock import instant
 from jiankang.kernel.errors import Invalid
 

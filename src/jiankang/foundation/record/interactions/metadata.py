@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jiankang.foundation.record.wire.http import JSON_TYPES, Request, Response
 from jiankang.foundation.record.interactions.answers import expect_content
 from jiankang.foundation.record.store import Change, prepare
+from jiankang.foundation.record.wire.http import JSON_TYPES, Request, Response
 from jiankang.kernel.errors import Gone, Invalid, NotFound
 from jiankang.kernel.jsontext import decode, encode
 
@@ -58,7 +58,8 @@ def _asked(request: Request) -> dict[str, Any]:
     body = decode(request.body)
     for parameter in body.get("parameter", []) if isinstance(body, dict) else []:
         if isinstance(parameter, dict) and isinstance(parameter.get("valueMeta"), dict):
-            return parameter["valueMeta"]
+            found: dict[str, Any] = parameter["valueMeta"]
+            return found
     raise Invalid("send Parameters with a parameter `meta` that has a valueMeta")
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jiankang.fhir.patch import apply_fhirpath_patch, apply_json_patch
-from jiankang.foundation.record.wire.http import JSON_PATCH, JSON_TYPES, Request, Response
 from jiankang.foundation.record.interactions.answers import expect_content, if_match, written
 from jiankang.foundation.record.interactions.conditions import claims, one_match
 from jiankang.foundation.record.store import Change, prepare
+from jiankang.foundation.record.wire.http import JSON_PATCH, JSON_TYPES, Request, Response
 from jiankang.kernel.errors import Gone, Invalid, NotFound, Unprocessable
 from jiankang.kernel.jsontext import decode
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from jiankang.foundation.record.wire.http import Request, Response, http_date, parse_http_date
+from typing import TYPE_CHECKING
+
 from jiankang.foundation.record.interactions.answers import shape
-from jiankang.foundation.record.store import Stored
+from jiankang.foundation.record.wire.http import Request, Response, http_date, parse_http_date
 from jiankang.kernel.errors import NotFound
+
+if TYPE_CHECKING:
+    from jiankang.foundation.record.store import Stored
 
 
 async def read(request: Request) -> Response:

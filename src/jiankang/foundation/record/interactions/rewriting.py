@@ -65,7 +65,9 @@ def _made_logical(value: Any, identifiers: Mapping[str, tuple[str, str, str]]) -
         return value
     reference = value.get("reference")
     known = identifiers.get(reference) if isinstance(reference, str) else None
-    kept = {key: _made_logical(inner, identifiers) for key, inner in value.items() if known is None or key != "reference"}
+    kept = {
+        key: _made_logical(inner, identifiers) for key, inner in value.items() if known is None or key != "reference"
+    }
     if known is None:
         return kept
     return {"type": known[0], "identifier": {"system": known[1], "value": known[2]}} | kept

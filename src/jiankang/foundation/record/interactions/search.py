@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from jiankang.fhir.definitions import load
 from jiankang.fhir.outcome import outcome
 from jiankang.foundation.record import search as searching
+from jiankang.foundation.record.interactions.answers import expect_content, shape
 from jiankang.foundation.record.wire.bundles import Shape, bundle, outcome_entry, search_entry
 from jiankang.foundation.record.wire.http import FORM, Request, Response, query_pairs
-from jiankang.foundation.record.interactions.answers import expect_content, shape
 from jiankang.kernel.errors import Invalid, NotFound
 from jiankang.kernel.jsontext import encode
 

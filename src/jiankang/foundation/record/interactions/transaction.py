@@ -12,6 +12,14 @@ import msgspec
 from jiankang.fhir.definitions import load
 from jiankang.fhir.outcome import outcome
 from jiankang.fhir.structure import check
+from jiankang.foundation.record.indexing import token_key
+from jiankang.foundation.record.interactions.answers import expect_content
+from jiankang.foundation.record.interactions.conditions import claims, matches, one_match
+from jiankang.foundation.record.interactions.delete import delete_matching
+from jiankang.foundation.record.interactions.preparing import THREAD_BYTES
+from jiankang.foundation.record.interactions.rewriting import conditional_references, logical, rewritten
+from jiankang.foundation.record.interactions.update import check_id
+from jiankang.foundation.record.store import Change, Prepared, Stored, prepare
 from jiankang.foundation.record.wire.bundles import bundle, text
 from jiankang.foundation.record.wire.http import (
     JSON,
@@ -23,14 +31,6 @@ from jiankang.foundation.record.wire.http import (
     path_segments,
     query_pairs,
 )
-from jiankang.foundation.record.indexing import token_key
-from jiankang.foundation.record.interactions.answers import expect_content
-from jiankang.foundation.record.interactions.conditions import claims, matches, one_match
-from jiankang.foundation.record.interactions.delete import delete_matching
-from jiankang.foundation.record.interactions.preparing import THREAD_BYTES
-from jiankang.foundation.record.interactions.rewriting import conditional_references, logical, rewritten
-from jiankang.foundation.record.interactions.update import check_id
-from jiankang.foundation.record.store import Change, Prepared, Stored, prepare
 from jiankang.kernel.clock import instant
 from jiankang.kernel.errors import (
     Conflict,
@@ -201,11 +201,11 @@ async def _alone(request: Request, entry: _Entry, number: int) -> bytes:
     """One entry of a batch: done as if it had been sent by itself."""
     try:
         if entry.request is None:
-            raise Invalid("the entry has no request", code="required")
+            return _entry_of(_refused(Invalid("the entry has no request", code="required"), number))
         return _entry_of(await _dispatched(request, entry.request, entry.resource))
     except Problem as problem:
         return _entry_of(_refused(problem, number))
-    except Exception:
+    except Exception:  # noqa: BLE001 - one entry's bug does not spoil the others
         id_ = new_uuid7()
         _log.exception("batch entry failed, %s", id_)
         issue = Issue("exception", "something went wrong on our side")
@@ -224,14 +224,13 @@ async def _dispatched(
     headers = {"content-type": JSON, "prefer": request.headers.get("prefer", "")}
     if method == "PATCH" and body:
         headers["content-type"], body = _patch_body(body)
-    for name, value in (
+    given = (
         ("if-none-match", asked.ifNoneMatch),
         ("if-modified-since", _as_http_date(asked.ifModifiedSince)),
         ("if-match", asked.ifMatch),
         ("if-none-exist", asked.ifNoneExist),
-    ):
-        if value is not None:
-            headers[name] = value
+    )
+    headers |= {name: value for name, value in given if value is not None}
     return await request.server.dispatch(
         Request(request.server, request.actor, method, segments, params, headers, body, request.base_url, tx)
     )
@@ -443,9 +442,7 @@ def _prepare_each(works: list[_Work], resolved: _Resolved, limit: int) -> None:
         raise kind(issues=issues)
 
 
-def _prepared(
-    work: _Work, names: dict[str, str], identifiers: dict[str, tuple[str, str, str]], limit: int
-) -> Prepared:
+def _prepared(work: _Work, names: dict[str, str], identifiers: dict[str, tuple[str, str, str]], limit: int) -> Prepared:
     raw = work.raw or b""
     if len(raw) > limit:
         raise TooLarge(f"the resource has {len(raw)} bytes; at most {limit} are taken")

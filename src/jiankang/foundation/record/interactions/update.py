@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from jiankang.foundation.record.wire.http import JSON_TYPES, Request, Response
 from jiankang.foundation.record.interactions.answers import expect_content, if_match, written
 from jiankang.foundation.record.interactions.conditions import claims, one_match
 from jiankang.foundation.record.interactions.preparing import prepare_body
 from jiankang.foundation.record.store import Change
+from jiankang.foundation.record.wire.http import JSON_TYPES, Request, Response
 from jiankang.kernel.errors import Invalid
 
 if TYPE_CHECKING:

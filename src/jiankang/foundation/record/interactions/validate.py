@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from jiankang.fhir.outcome import outcome
 from jiankang.fhir.structure import check
-from jiankang.foundation.record.wire.http import JSON_TYPES, Request, Response
 from jiankang.foundation.record.interactions.answers import expect_content
+from jiankang.foundation.record.wire.http import JSON_TYPES, Request, Response
 from jiankang.kernel.errors import Invalid
 from jiankang.kernel.jsontext import decode, encode
 

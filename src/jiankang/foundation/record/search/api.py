@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from jiankang.kernel.clock import Clock, system_clock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
 
     from psycopg import AsyncConnection
 
@@ -66,7 +67,8 @@ async def search(
     (`Record.payload`). Raises Invalid naming what is not understood (with `handling` "lenient" that is left out, with
     a warning), NotSupported, and TooCostly with a hint. http://hl7.org/fhir/R4/http.html#search
     """
-    reader = Reader(registry, Values(clock(), registry.zone, base_url), lenient=handling == "lenient")
+    started = clock()
+    reader = Reader(registry, Values(started, registry.zone, base_url), lenient=handling == "lenient")
     query = reader.read(type, params)
     _place_in(reader, query, compartment)
     runner = Runner(db, actor.restriction)
@@ -86,7 +88,7 @@ async def search(
     result.matches = [await _stored(row, payload) for row in _plain(page)]
     result.includes = [await _stored(row, payload) for row in included]
     result.total = await _total(runner, goal, query, page, cursor)
-    _link(result, page, cursor, address, query, secret, scope)
+    _link(result, page, cursor, address, query, secret, scope, started)
     return result
 
 
@@ -111,7 +113,7 @@ def _scope(address: str, used: Sequence[tuple[str, str]], actor: Actor) -> str:
 
 
 def _plain(page: Page) -> list[tuple[Any, ...]]:
-    return [row[2:10] for row in page.rows]
+    return [row[1:9] for row in page.rows]
 
 
 async def _stored(row: tuple[Any, ...], payload: Payload) -> Stored:
@@ -129,7 +131,14 @@ async def _total(runner: Runner, goal: Goal, query: Query, page: Page, cursor: C
 
 
 def _link(
-    result: SearchResult, page: Page, cursor: Cursor | None, address: str, query: Query, secret: bytes, scope: str
+    result: SearchResult,
+    page: Page,
+    cursor: Cursor | None,
+    address: str,
+    query: Query,
+    secret: bytes,
+    scope: str,
+    started: datetime,
 ) -> None:
     used = query.used
     result.links["self"] = link(address, used, query.cursor)
@@ -141,12 +150,12 @@ def _link(
             if before is None:
                 result.links["previous"] = link(address, used)
             else:
-                start = Place(cursor.place.shape, before, cursor.place.snapshot)
+                start = Place(cursor.place.shape, before, cursor.place.as_of)
                 result.links["previous"] = link(address, used, seal(Cursor(start, trail[:-1]), secret, scope))
-    place = page.place()
+    place = page.place(started if cursor is None else cursor.place.as_of)
     if page.more and place is not None:
-        if cursor is not None:
-            place = Place(cursor.place.shape if not query.order else place.shape, place.values, cursor.place.snapshot)
+        if cursor is not None and not query.order:
+            place = replace(place, shape=cursor.place.shape)
         here = None if cursor is None else cursor.place.values
         result.links["next"] = link(address, used, seal(Cursor(place, (*trail, here)), secret, scope))
 
@@ -172,7 +181,7 @@ async def match_ids(
     runner = Runner(db, actor.restriction)
     names, codes = types_and_codes(query.types)
     page = await runner.page(Goal(names, codes, await runner.resolved(query.criteria)), limit)
-    return [row[4] for row in page.rows]
+    return [row[3] for row in page.rows]
 
 
 async def explain(

@@ -1,7 +1,6 @@
 """Page links: where a page starts, signed, so that nobody can make one up or use another person's.
 
-The cursor holds the order values of the row before the page, what was visible when the search began (a PostgreSQL
-snapshot) and where the pages before started. It is bound by HMAC-SHA256 to the query and the actor.
+The cursor holds the order values of the row before the page, when the search began, and where the pages before started. It is bound by HMAC-SHA256 to the query and the actor.
 http://hl7.org/fhir/R4/http.html#paging
 """
 
@@ -12,7 +11,6 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -57,6 +55,13 @@ def _instant_in(value: object) -> object:
     return value
 
 
+def _moment(value: object) -> datetime:
+    found = _instant_in(value)
+    if not isinstance(found, datetime):
+        raise Invalid(_HELP, expression=[CURSOR])
+    return found
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -64,7 +69,7 @@ def seal(cursor: Cursor, secret: bytes, scope: str) -> str:
     """The cursor as opaque text; `scope` is whatever it must not be used without (the query, the actor)."""
     trail = [_pack_time(values) for values in cursor.trail[-_TRAIL:]]
     place = cursor.place
-    body = _encode([place.shape, _pack_time(place.values), place.snapshot, trail])
+    body = _encode([place.shape, _pack_time(place.values), _pack_time((place.as_of,)), trail])
     mac = hmac.digest(secret, body + b"\x00" + scope.encode(), sha256)[:_MAC_BYTES]
     return urlsafe_b64encode(mac + body).rstrip(b"=").decode()
 
@@ -79,9 +84,9 @@ def unseal(text: str, secret: bytes, scope: str) -> Cursor:
     expected = hmac.digest(secret, body + b"\x00" + scope.encode(), sha256)[:_MAC_BYTES]
     if not hmac.compare_digest(mac, expected):
         raise Invalid(_HELP, expression=[CURSOR])
-    shape, values, snapshot, trail = _decode(body)
+    shape, values, (as_of,), trail = _decode(body)
     unpacked = tuple(None if one is None else tuple(_instant_in(v) for v in one) for one in trail)
-    return Cursor(Place(shape, tuple(_instant_in(v) for v in values), snapshot), unpacked)
+    return Cursor(Place(shape, tuple(_instant_in(v) for v in values), _moment(as_of)), unpacked)
 
 
 def link(base: str, params: list[tuple[str, str]], cursor: str | None = None) -> str:
@@ -93,12 +98,3 @@ def link(base: str, params: list[tuple[str, str]], cursor: str | None = None) ->
 
 
 _SAFE = "/:,._-@!~*'()$"
-
-
-def describe(cursor: Cursor) -> dict[str, Any]:
-    """What a cursor says, for `_explain`."""
-    return {
-        "shape": cursor.place.shape,
-        "after": [str(v) for v in cursor.place.values],
-        "snapshot": cursor.place.snapshot,
-    }

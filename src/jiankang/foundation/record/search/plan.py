@@ -25,6 +25,7 @@ from jiankang.foundation.record.search.sql import Bound, checked, rids, self_che
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from jiankang.foundation.access import Restriction
     from jiankang.foundation.record.search.criteria import Criterion
@@ -81,11 +82,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page starts: after the row with these order values, in the order of `shape`, seen from `snapshot`."""
+    """Where a page starts: after the row with these order values, in the order of `shape`.
+
+    Resources made after `as_of`, when the first page was answered, are not shown.
+    """
 
     shape: str
     values: tuple[object, ...]
-    snapshot: str
+    as_of: datetime
 
 
 def compounded(goal: Goal) -> Goal:
@@ -269,7 +273,7 @@ _COLUMNS = "r.rid, r.type, r.id, r.version, r.updated, r.method, r.body, r.keys"
 
 
 class Writer:
-    """Writes the statement of a plan. The result's columns: `overflow`, `snapshot`, those of a row, order values."""
+    """Writes the statement of a plan. The result's columns: `overflow`, those of a row, order values."""
 
     def __init__(
         self, goal: Goal, plan: Plan, restriction: Restriction, limit: int, place: Place | None, *, tail: bool = False
@@ -298,11 +302,10 @@ class Writer:
         parts.extend(test(bound, criterion, r) for criterion in rest)
         text = " AND ".join(parts) + bound.allowed(r)
         if self.place is not None:
-            c = bound.alias("c")
-            snapshot = bound.plain(self.place.snapshot, "pg_snapshot")
+            h, as_of = bound.alias("h"), bound.moment(self.place.as_of)
             text += (
-                f" AND NOT EXISTS (SELECT FROM change {c} WHERE {c}.rid = {r}.rid AND {c}.version = 1 "
-                f"AND NOT pg_visible_in_snapshot({c}.xid, {snapshot}) OFFSET 0)"
+                f" AND ({r}.updated <= {as_of} OR ({r}.version > 1 AND EXISTS (SELECT FROM history {h} WHERE "
+                f"{h}.rid = {r}.rid AND {h}.version = 1 AND {h}.updated <= {as_of} OFFSET 0)))"
             )
         return text
 
@@ -321,7 +324,7 @@ class Writer:
         """The outermost SELECT: bodies for the rows of `inner` (rid and order columns)."""
         keys = "".join(f", m.{name}" for name in order)
         return (
-            f"SELECT 0::bigint AS overflow, pg_current_snapshot()::text AS snapshot, {_COLUMNS}{keys} FROM ({inner}) m "
+            f"SELECT 0::bigint AS overflow, {_COLUMNS}{keys} FROM ({inner}) m "
             f"CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = m.rid OFFSET 0) r ORDER BY {by}"
         )
 
@@ -437,7 +440,7 @@ class Writer:
             f"WHERE h.n = 0 ORDER BY t.rid, i.at DESC, i.rid DESC LIMIT {limit}"
         )
         return (
-            f"{t} SELECT h.n AS overflow, pg_current_snapshot()::text AS snapshot, {_COLUMNS}, m.k0, m.k1 "
+            f"{t} SELECT h.n AS overflow, {_COLUMNS}, m.k0, m.k1 "
             f"FROM (SELECT greatest(count(*) - {HOPS}, 0) AS n FROM t) h LEFT JOIN LATERAL ({found}) m ON TRUE "
             f"LEFT JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = m.rid OFFSET 0) r ON TRUE "
             f"ORDER BY m.k0, m.k1 DESC, m.rid DESC"
@@ -461,7 +464,7 @@ class Writer:
         candidates = f"SELECT r.rid{listed} FROM (SELECT DISTINCT rid FROM b) d {row} OFFSET 0"
         found = f"SELECT * FROM ({candidates}) c {after}ORDER BY {sorting.order_by(order, 'c')} LIMIT {limit}"
         return (
-            f"{b} SELECT h.n AS overflow, pg_current_snapshot()::text AS snapshot, {_COLUMNS}"
+            f"{b} SELECT h.n AS overflow, {_COLUMNS}"
             f"{''.join(f', m.{name}' for name in names)} "
             f"FROM (SELECT greatest(count(*) - {CANDIDATES}, 0) AS n FROM b) h LEFT JOIN LATERAL ({found}) m ON TRUE "
             f"LEFT JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = m.rid OFFSET 0) r ON TRUE "

@@ -44,6 +44,7 @@ from jiankang.kernel.errors import TooCostly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from psycopg import AsyncConnection
 
@@ -66,15 +67,13 @@ class Page:
     rows: list[Row] = field(default_factory=list)
     more: bool = False
     plan: Plan | None = None
-    snapshot: str = ""
 
-    def place(self) -> Place | None:
+    def place(self, as_of: datetime) -> Place | None:
         """Where the next page starts."""
         if not self.rows or self.plan is None:
             return None
         last = self.rows[-1]
-        values = (*last[10:], last[2])
-        return Place(self.plan.shape, values, self.snapshot)
+        return Place(self.plan.shape, (*last[9:], last[1]), as_of)
 
 
 class Runner:
@@ -171,8 +170,7 @@ class Runner:
             if plan.driver is not None:
                 self.statistics.learn(self.restriction, plan.driver, MANY)
             return None
-        snapshot = rows[0][1] if rows else ""
-        rows = [row for row in rows if row[2] is not None]
+        rows = [row for row in rows if row[1] is not None]
         if (
             len(rows) <= limit
             and plan.rest
@@ -180,7 +178,7 @@ class Runner:
             and await self._cut_short(goal, plan)
         ):
             raise TooCostly(_HINT)
-        return Page(rows[:limit], len(rows) > limit, plan, snapshot)
+        return Page(rows[:limit], len(rows) > limit, plan)
 
     async def _rows(self, goal: Goal, plan: Plan, limit: int, place: Place | None) -> list[Row]:
         rows: list[Row] = []

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive
 
     from jiankang.foundation.access import Actor
-    from jiankang.foundation.record.wire.server import Server
     from jiankang.foundation.record.store import Transaction
+    from jiankang.foundation.record.wire.server import Server
 
 JSON = "application/fhir+json"
 JSON_TYPES = frozenset({JSON, "application/json", "application/json+fhir", "text/json"})
@@ -233,4 +233,3 @@ def header_map(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
         text = value.decode("latin-1")
         found[key] = f"{found[key]}, {text}" if key in found else text
     return found
-

@@ -12,7 +12,6 @@ from jiankang.foundation.access import LOCAL_OPERATOR, Actor
 from jiankang.foundation.record import search as searching
 from jiankang.kernel.database import translated
 from jiankang.kernel.errors import Gone, NotFound
-from jiankang.kernel.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -20,9 +19,10 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
     from starlette.types import Scope
 
-    from jiankang.foundation.record.wire.http import Request, Response
     from jiankang.foundation.record.search import SearchResult
     from jiankang.foundation.record.store import Record, Stored
+    from jiankang.foundation.record.wire.http import Request, Response
+    from jiankang.kernel.settings import Settings
 
 Authenticate = Callable[["Scope"], Actor]
 
