@@ -40,13 +40,6 @@ def kill_all(pid: int) -> None:
     for process in family(pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while (
-        time.monotonic() < deadline
-        and Path(f"/proc/{pid}").exists()
-        and Path(f"/proc/{pid}/cmdline").read_bytes() != b""
-    ):
-        time.sleep(0.02)
 
 
 def write_for(url: str, prefix: str, seconds: float) -> tuple[subprocess.Popen, Path]:

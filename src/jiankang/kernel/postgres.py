@@ -167,17 +167,60 @@ def _socket_folder(home: Path, account: _Account) -> Path:
 
 
 def _postmaster(data: Path) -> int | None:
+    pid = _named(data)
+    if pid is None:
+        return None
     try:
-        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
         os.kill(pid, 0)
         name = Path(f"/proc/{pid}/cmdline")
         if name.exists() and b"postgres" not in name.read_bytes():
             return None
-    except (FileNotFoundError, ValueError, ProcessLookupError, IndexError):
+    except (FileNotFoundError, ProcessLookupError):
         return None
     except PermissionError:
         return pid
     return pid
+
+
+def _bury(data: Path, *, seconds: float = 10.0) -> None:
+    """Wait until a killed postmaster is gone, and take away the lock it left when nobody else buries it.
+
+    PostgreSQL refuses to start while the process named in postmaster.pid exists, and a killed process exists until its
+    parent asks for its end. In a container whose first process never asks, the lock would stay for ever: it is removed
+    once the process is dead and no process works in the data folder any more (every PostgreSQL process does).
+    """
+    deadline = time.monotonic() + seconds
+    while (pid := _named(data)) is not None and _dead(pid):
+        for child in _children:
+            child.poll()
+        if time.monotonic() > deadline and not _working_in(data):
+            (data / "postmaster.pid").unlink(missing_ok=True)
+        time.sleep(0.005)
+
+
+def _named(data: Path) -> int | None:
+    try:
+        return int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _dead(pid: int) -> bool:
+    """Whether the process has ended but still has an entry: it is exiting, or a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX" or (
+            Path(f"/proc/{pid}/cmdline").read_bytes() == b""
+        )
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _working_in(data: Path) -> bool:
+    for entry in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            if entry.readlink() == data.resolve():
+                return True
+    return False
 
 
 @contextlib.contextmanager
@@ -202,8 +245,7 @@ def start_embedded(data_dir: Path, *, shared_buffers: str = "256MB", fsync: bool
         server = EmbeddedPostgres(f"postgresql://postgres@/postgres?host={run}", data, log)
         if not (data / "PG_VERSION").exists():
             _initialise(binaries, data, account)
-        for child in _children:  # a server of ours that was killed is a zombie until it is asked for its end
-            child.poll()
+        _bury(data)
         started = None
         if server.pid is None:
             settings = SETTINGS | {"shared_buffers": shared_buffers, "unix_socket_directories": str(run)}

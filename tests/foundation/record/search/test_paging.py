@@ -103,3 +103,24 @@ async def test_the_total_is_exact_when_asked_and_absent_when_not(many):
     assert (await many.search("Observation", "_count=0")).total == 40
     assert (await many.search("Observation", "_count=0")).matches == []
     assert (await many.search("Observation", "_count=1000")).total == 40
+
+
+DATES = ["2020-01-05", "ge2020-01-05", "lt2020-01-03", "le2020-01-03", "sa2020-01-06", "eb2020-01-03", "ne2020-01-02"]
+
+
+@pytest.mark.parametrize("sort", ["", "_sort=date", "_sort=-date"])
+@pytest.mark.parametrize("date", DATES)
+async def test_bounds_on_the_date_cut_the_range_that_is_read_and_nothing_else(many, date, sort):
+    """Timings with several events are found by each of them, though they are kept under their first."""
+    repeated = observation("timed", "Patient/p00", 1)
+    del repeated["effectiveDateTime"]
+    repeated["effectiveTiming"] = {"event": ["2020-01-01", "2020-01-05T10:00:00Z", "2020-01-09"]}
+    undated = observation("undated", "Patient/p00", 1)
+    del undated["effectiveDateTime"]
+    await many.put(repeated, undated)
+    everything = (await many.search("Observation", f"date={date}&_count=1000&_sort=status")).matches
+    expected = {one.id for one in everything if "urn:c" in one.json.decode()}
+    found = await many.all_pages("Observation", f"code=urn:c|x&date={date}&{sort}&_count=7")
+    assert sorted(found) == sorted(expected)
+    assert "timed" in expected
+    assert "undated" not in expected

@@ -431,3 +431,36 @@ async def test_explain_shows_the_shape_and_the_plan(world):
     assert told["shape"] == "time"
     assert "idx_hash_at_rid" in str(told["statements"])
     assert "Seq Scan" not in str(told["statements"])
+
+
+async def test_no_plan_reads_a_whole_table_or_joins_by_hashing_one(world):
+    wrong = []
+    for type_name, query, _ in CASES:
+        plans = str((await world.explain(type_name, query))["statements"])
+        wrong += [(type_name, query, node) for node in ("Seq Scan", "Hash Join", "Merge Join") if node in plans]
+    assert not wrong
+
+
+HOSTILE = [
+    "name=%00", "name=%F0%9F%98%80", "name='%3B DROP TABLE resource%3B--", "name=%25%25%25", "name:contains=_____",
+    "identifier=a|b|c", "identifier=%5C", "birthdate=99999999999", "birthdate=2000-01-01T25:00", "_count=99999999999999999999",
+    "_id=" + "a" * 5000, "name=" + "x" * 5000, "_filter=" + "(" * 500, "_filter=" + "not (" * 40 + "x", "_sort=" + "-" * 50,
+    "_sort=name,name,name,name,name,name,name,name,name", "_has:Patient:link:" * 12 + "name=x", "link." * 30 + "name=x",
+    "general-practitioner.name=x", "_cursor=%FF", "_cursor=", "_content=" + "the " * 500, "name=" + "a," * 3000 + "a",
+    "birthdate=ap0001-01-01", "birthdate=ap9999-12-31", "birthdate=gt9999", "_lastUpdated=lt0001", "_lastUpdated=gt9999-12-31",
+    "_lastUpdated=ap1970", "_include=*&_revinclude=*&_include:iterate=*&_revinclude:iterate=*", "name=%ED%A0%80",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("query", HOSTILE)
+async def test_hostile_queries_are_answered_or_refused_in_words(world, query):
+    refused = None
+    try:
+        result = await world.search("Patient", query)
+    except Problem as problem:
+        refused = problem
+    if refused is None:
+        assert len(result.matches) <= 4
+    else:
+        assert refused.status == 400
+        assert len(str(refused)) > 10

@@ -8,6 +8,7 @@ from jiankang.fhir.definitions import load
 from jiankang.foundation.record import indexing
 from jiankang.foundation.record.search.query import codes
 from jiankang.foundation.record.search.sql import Bound
+from jiankang.kernel.database import translated
 from jiankang.kernel.errors import Issue
 
 if TYPE_CHECKING:
@@ -142,8 +143,9 @@ class Includer:
 
     async def _run(self, text: str, bound: Bound) -> list[Row]:
         cursor = self.db.cursor(binary=True)
-        await cursor.execute(text, bound.values)
-        return await cursor.fetchall()
+        with translated():
+            await cursor.execute(text, bound.values)
+            return await cursor.fetchall()
 
 
 def _fits(row: Row, allowed: Iterable[int | None]) -> bool:

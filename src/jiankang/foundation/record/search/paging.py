@@ -7,6 +7,7 @@ http://hl7.org/fhir/R4/http.html#paging
 from __future__ import annotations
 
 import hmac
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,7 +95,12 @@ def link(base: str, params: list[tuple[str, str]], cursor: str | None = None) ->
     pairs: list[tuple[str, str]] = [*params, (CURSOR, cursor)] if cursor is not None else params
     if not pairs:
         return base
-    return base + "?" + "&".join(f"{quote(name, safe=':._-')}={quote(value, safe=_SAFE)}" for name, value in pairs)
+    return base + "?" + "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in pairs)
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN(text) else quote(text, safe=_SAFE)
 
 
 _SAFE = "/:,._-@!~*'()$"
+_PLAIN = re.compile(r"[A-Za-z0-9/:,._\-@!~*'()$]*", re.ASCII).fullmatch

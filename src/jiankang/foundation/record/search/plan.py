@@ -14,14 +14,17 @@ An unsorted search may use any of them; the page link remembers which. Nothing i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from jiankang.fhir.definitions import load
-from jiankang.foundation.record.indexing import COMPOUNDS, compound_key, reference_constant, type_key
+from jiankang.fhir.search import parameters, principal_dates
+from jiankang.foundation.record.indexing import COMPOUNDS, compound_key, param_key, reference_constant, type_key
 from jiankang.foundation.record.search import sorting
-from jiankang.foundation.record.search.criteria import Chain, Every, Ids, Keys, Some, Text
+from jiankang.foundation.record.search.criteria import Chain, Every, Ids, Keys, Some, Span, Text
 from jiankang.foundation.record.search.sorting import SortKey
 from jiankang.foundation.record.search.sql import Bound, checked, rids, self_checked, settable, test, text_condition
+from jiankang.foundation.record.search.values import leaf_types
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -338,7 +341,7 @@ class Writer:
         sign, direction = ("<", "DESC") if down else (">", "ASC")
         order = f"ORDER BY at {direction}, rid {direction}"
         if not self.plan.exact:
-            where = ""
+            where = self._within()
             if self.place is not None:
                 at, rid = self.place.values
                 where = f" AND (at, rid) {sign} ({self.bound.big(_int(at))}, {self.bound.big(_int(rid))})"
@@ -354,16 +357,42 @@ class Writer:
         at, rid = self.place.values if self.place is not None else (None, None)
         parts = []
         if self.place is None or at is not None:
-            where = " AND at <> 0"
+            where = " AND at <> 0" + self._within()
             if self.place is not None:
                 where += f" AND (at, rid) {sign} ({self.bound.big(_int(at))}, {self.bound.big(_int(rid))})"
             parts.append(f"({self._time_branch(hashes, where, order, direction, 'at')} LIMIT {limit})")
+        if self._dated_only():
+            return parts[0][1:-1] if parts else "SELECT NULL::bigint AS rid, NULL::bigint AS k0 LIMIT 0"
         where = " AND at = 0"
         if self.place is not None and at is None:
             where += f" AND rid {sign} {self.bound.big(_int(rid))}"
         parts.append(f"({self._time_branch(hashes, where, order, direction, 'NULL::bigint')} LIMIT {limit})")
         union = " UNION ALL ".join(parts)
         return f"SELECT * FROM ({union}) u ORDER BY k0 {direction} NULLS LAST, rid {direction} LIMIT {limit}"
+
+    def _principal(self) -> list[Span]:
+        """The criteria about the date that `at` is the start of."""
+        name = self.goal.types[0]
+        codes = principal_dates(name)
+        if len(codes) != 1:
+            return []
+        hash_ = param_key(name, codes[0])
+        return [criterion for criterion in self.plan.rest if isinstance(criterion, Span) and criterion.hash == hash_]
+
+    def _dated_only(self) -> bool:
+        return bool(self._principal())
+
+    def _within(self) -> str:
+        """Bounds on `at` that follow from criteria about the date: it is the earliest start, so none is above these."""
+        text = ""
+        for criterion in self._principal():
+            if criterion.op in {"eq", "le", "ap"}:
+                text += f" AND at < {self.bound.big(criterion.hi)}"
+            elif criterion.op in {"lt", "eb"}:
+                text += f" AND at < {self.bound.big(criterion.lo)}"
+            if criterion.op in {"eq", "sa"} and _starts_once(self.goal.types[0]):
+                text += f" AND at >= {self.bound.big(criterion.lo if criterion.op == 'eq' else criterion.hi)}"
+        return text
 
     def _time_branch(self, hashes: Sequence[int], where: str, order: str, direction: str, k0: str) -> str:
         """Tested rows of the merged ranges of `idx`, in order."""
@@ -430,9 +459,10 @@ class Writer:
         row = "" if self._trusting and driver.single else self._checked_row("i", self.plan.rest, "r.rid, r.keys")
         first = ""
         if not driver.single:
+            other = f"k.k # {bound.big(driver.constants[0])}"
             first = (
-                f" AND NOT EXISTS (SELECT FROM unnest(r.keys) k(k) JOIN t e ON e.rid = k.k # {bound.big(driver.constants[0])} "
-                "WHERE e.rid < t.rid OFFSET 0)"
+                f" AND NOT EXISTS (SELECT FROM unnest(r.keys) k(k) WHERE {other} < t.rid "
+                f"AND {other} = ANY (ARRAY(SELECT rid FROM t)) OFFSET 0)"
             )
         found = (
             f"SELECT t.rid AS k0, i.at AS k1, i.rid FROM ({targets} ORDER BY rid) t CROSS JOIN LATERAL (SELECT i.at, i.rid "
@@ -534,6 +564,16 @@ class Writer:
             f"SELECT d.rid, NULL::{cast} AS k0 FROM ({d}) d {self._checked_row('d', self.plan.rest, 'r.rid')} "
             f"{none}{where} ORDER BY d.rid {direction}"
         )
+
+
+@lru_cache(maxsize=256)
+def _starts_once(type_name: str) -> bool:
+    """Whether a resource of the type has one principal date at most, so that `at` is where it starts."""
+    expression = parameters(type_name)[principal_dates(type_name)[0]].expression
+    return all(single and kind in _ONE_RANGE for kind, _, single in leaf_types(type_name, expression))
+
+
+_ONE_RANGE = frozenset({"date", "dateTime", "instant", "Period"})
 
 
 def _int(value: object) -> int:

@@ -115,6 +115,8 @@ class Reader:
     def _take(self, query: Query, name: str, value: str) -> None:
         if name in _IGNORED:
             return
+        if "\x00" in name or "\x00" in value:
+            raise Invalid("the character U+0000 cannot be part of a search", expression=[name.replace("\x00", "")])
         if name == "_cursor":
             query.cursor = value
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from jiankang.foundation.record.search.plan import probe
 
@@ -98,14 +99,19 @@ def many(count: int) -> int:
 
 
 _databases: dict[tuple[str, int, str], Statistics] = {}
+_connections: WeakKeyDictionary[AsyncConnection[Any], Statistics] = WeakKeyDictionary()
 
 
 def statistics_of(db: AsyncConnection[Any]) -> Statistics:
     """What is known of the database that `db` is connected to."""
+    found = _connections.get(db)
+    if found is not None:
+        return found
     key = (db.info.host, db.info.port, db.info.dbname)
     found = _databases.get(key)
     if found is None:
         if len(_databases) > 64:
             _databases.clear()
         found = _databases[key] = Statistics()
+    _connections[db] = found
     return found
