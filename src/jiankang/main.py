@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from jiankang.foundation.record.api import create_fhir_app
+from jiankang.foundation.record.bulk.working import Runner
+from jiankang.foundation.record.dictionaries import tend
 from jiankang.foundation.record.store import Record
 from jiankang.kernel.errors import Problem
 
@@ -70,7 +73,10 @@ def create_app(settings: Settings, database_url: str) -> Platform:
         async with Record.open(database_url, connections=settings.connections) as record:
             app.state.record = record
             platform.fhir = create_fhir_app(record, settings=settings, secret=key)
-            yield
+            tending = asyncio.create_task(tend(record))
+            async with Runner(platform.fhir.server, database_url):
+                yield
+            tending.cancel()
 
     async def health(request: Request) -> JSONResponse:
         """Whether this process can reach its database."""

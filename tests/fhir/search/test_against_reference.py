@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from jiankang.fhir.definitions import load
 from jiankang.fhir.search import (
     date_matches,
     extract,
+    is_conjunction,
     normalise_string,
     number_matches,
     parameters,
@@ -67,7 +69,21 @@ def found_by_rows(resource, code, modifier, text):
 
 
 def rows_of(found, member, parameter):
+    if member == "composites" and is_conjunction("Observation", parameter.code):
+        return conjunction_rows(found, parameter)
     return [row[1:] for row in getattr(found, member) if row[0] == parameter.code]
+
+
+def conjunction_rows(found, parameter):
+    """What the rows of a composite would be whose parts are parameters of the whole resource."""
+    sides = []
+    for part in parameter.components:
+        own = parameters("Observation")[part.code]
+        codes = own.alias_of.codes if own.alias_of else (own.code,)
+        member = {"token": "tokens", "quantity": "quantities", "date": "dates", "string": "strings"}[part.type]
+        rows = [row for row in getattr(found, member) if row[0] in codes]
+        sides.append([(part.type, *(row[2:5] if part.type == "token" else row[1:])) for row in rows])
+    return [(pair,) for pair in product(*sides)]
 
 
 def token_answer(found, parameter, modifier, text, _target):

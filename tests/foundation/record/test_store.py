@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from jiankang.foundation.access import LOCAL_OPERATOR, Actor, InCompartment
+from jiankang.foundation.record.dictionaries import learn
 from jiankang.foundation.record.store import Change, Record, prepare
 from jiankang.foundation.record.versions import Window, history
 from jiankang.kernel.errors import Conflict, Forbidden, Gone, NotFound, PreconditionFailed, Unprocessable
@@ -181,7 +182,8 @@ async def test_a_resource_moved_to_another_patient_is_found_only_there(record):
 async def test_bodies_stay_readable_when_a_dictionary_is_trained(record, database_url):
     first = await put(record, weight(id_="before"))
     samples = [prepare(weight(f"{n}.{n:02d}", id_=f"s{n}")).payload for n in range(10, 400)]
-    await record.train_dictionary(samples)
+    async with record.side.connection() as db:
+        await learn(record, db, samples, 390)
     second = await put(record, weight("12.34", id_="after"))
     async with Record.open(database_url) as other:
         for stored in (first, second):

@@ -14,7 +14,7 @@ from jiankang.fhir.search.model import (
     Extracted,
     Parameter,
 )
-from jiankang.fhir.search.parameters import parameters, principal_date, principal_dates
+from jiankang.fhir.search.parameters import is_conjunction, parameters, principal_date, principal_dates
 from jiankang.fhir.search.queries import (
     DATE_RULES,
     NUMBER_RULES,
@@ -72,6 +72,7 @@ __all__ = [
     "default_registry",
     "extract",
     "implicit_range",
+    "is_conjunction",
     "normalise_string",
     "number_matches",
     "parameters",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from jiankang.fhir.search import emit
 from jiankang.fhir.search.dates import date_range
 from jiankang.fhir.search.expressions import OtherExpression, Part, PlainPath, Step, parts_for
 from jiankang.fhir.search.model import ComponentParameter, Extracted, Parameter
-from jiankang.fhir.search.parameters import KEPT_BY_THE_STORE, principal_dates
+from jiankang.fhir.search.parameters import KEPT_BY_THE_STORE, is_conjunction, principal_dates
 from jiankang.fhir.search.text import content_names, content_words, narrative_words
 from jiankang.kernel.errors import Invalid
 
@@ -130,7 +131,10 @@ def compile_extractor(type_name: str, parameters: Iterable[Parameter], zone: tzi
     ancestry = load().ancestry(type_name)
     for parameter in known:
         if parameter.alias_of is None and parameter.code not in KEPT_BY_THE_STORE:
-            for part in parts_for(parameter.expression, ancestry):
+            meant = parts_for(parameter.expression, ancestry)
+            if not meant and parameter.custom:
+                raise Invalid(f"The expression '{parameter.expression}' does not begin at {type_name}.")
+            for part in meant:
                 _place(parameter, part, root, type_name, flags, others)
     source.add(0, "def extract(r):")
     source.add(1, "tokens = []; strings = []; references = []; urls = []; logical = []; uris = []; dates = []")
@@ -169,13 +173,27 @@ def _place(
     places = _walk(root, type_name, part.steps)
     if not places and parameter.custom:
         raise Invalid(f"The expression '{parameter.expression}' leads to nothing in {type_name}.")
+    if parameter.custom:
+        _check_kinds(parameter, places, type_name)
     for node, kind, element in places:
         if parameter.type == "composite":
+            if not parameter.custom and is_conjunction(type_name, parameter.code):
+                continue
             node.composites.append((parameter, kind))
         else:
             leaf = _Leaf(parameter, kind, element, part.resolves_to)
             if leaf not in node.leaves:
                 node.leaves.append(leaf)
+
+
+def _check_kinds(parameter: Parameter, places: list[Place], type_name: str) -> None:
+    """Refuse a custom parameter whose type cannot hold any of the values that its expression leads to."""
+    if parameter.type == "composite":
+        return
+    leaves = [_Leaf(parameter, kind, element) for _, kind, element in places]
+    if not any(_leaf_lines(_Source(UTC), leaf, "x") for leaf in leaves):
+        kinds = " or ".join(sorted({leaf.kind for leaf in leaves}))
+        raise Invalid(f"The expression '{parameter.expression}' leads to {kinds} in {type_name}: no {parameter.type}.")
 
 
 def _write_node(source: _Source, node: _Node, var: str, depth: int, type_name: str) -> None:
@@ -501,6 +519,10 @@ def _write_end(source: _Source, type_name: str, known: Mapping[str, Parameter]) 
         source.add(1, f"if 'contained' in r: present |= bits_of_contained(r, {paths})")
     for bit, mask in unions:
         source.add(1, f"if present & {mask}: present |= {1 << bit}")
+    for code, parameter in known.items():
+        if not parameter.custom and is_conjunction(type_name, code):
+            mask = sum({1 << known[component.code].number for component in parameter.components})
+            source.add(1, f"if present & {mask} == {mask}: present |= {1 << parameter.number}")
     if membership or _owns_compartment(type_name):
         source.add(1, "if inside: into.compartments = tuple(inside)")
     chosen = principal_dates(type_name)
@@ -513,7 +535,10 @@ def _write_end(source: _Source, type_name: str, known: Mapping[str, Parameter]) 
         "NAMES": content_names(),
     }
     source.add(1, "into.narrative = narrative_words(r)", "into.content = content_words(r, NAMES)")
-    width = (max((parameter.number for parameter in known.values()), default=0) >> 3) + 1
+    custom = [parameter for parameter in known.values() if parameter.custom]
+    if custom:
+        source.add(1, f"present |= {sum(2 << parameter.number for parameter in custom)}")
+    width = (max((parameter.number + parameter.custom for parameter in known.values()), default=0) >> 3) + 1
     source.add(1, f"into.present = present.to_bytes({width}, 'little')", "return into")
 
 

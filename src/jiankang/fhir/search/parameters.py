@@ -106,6 +106,21 @@ def _components(definition: SearchParameter) -> Iterable[ComponentParameter]:
 
 
 @cache
+def is_conjunction(type_name: str, code: str) -> bool:
+    """Whether a composite ties together values of the whole resource, so that it says no more than its parts do.
+
+    Observation's `code-value-quantity` is one: there is one code and one value. It has no rows of its own.
+    """
+    known = parameters(type_name)
+    meant = known.get(code)
+    if meant is None or meant.type != "composite" or meant.expression != type_name:
+        return False
+    return len(meant.components) == 2 and all(
+        c.code in known and known[c.code].type == c.type for c in meant.components
+    )
+
+
+@cache
 def principal_dates(type_name: str) -> tuple[str, ...]:
     """Codes of the date parameters of which the first with a value orders a type's resources in time."""
     chosen = _PRINCIPAL.get(type_name)

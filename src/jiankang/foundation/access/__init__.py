@@ -5,6 +5,7 @@ A restriction is one predicate in two forms: a function over the facts of a reso
 route can forget it. People, tokens and consent fill it in later; until then there is the local operator.
 """
 
+from jiankang.foundation.access.keeping import keep, restore
 from jiankang.foundation.access.model import LOCAL_OPERATOR, Actor, Audit, AuditEvent, NoAudit
 from jiankang.foundation.access.restrictions import (
     EVERYTHING,
@@ -18,6 +19,7 @@ from jiankang.foundation.access.restrictions import (
     TypeIn,
     compartment_key,
     label_key,
+    resource_key,
 )
 
 __all__ = [
@@ -36,5 +38,8 @@ __all__ = [
     "Restriction",
     "TypeIn",
     "compartment_key",
+    "keep",
     "label_key",
+    "resource_key",
+    "restore",
 ]

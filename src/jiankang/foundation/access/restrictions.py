@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from jiankang.fhir.definitions import load
@@ -26,6 +27,12 @@ class Restriction(Protocol):
     def sql(self, alias: str) -> Fragment:
         """The same as a boolean SQL expression over the `resource` row `alias`, with its bound parameters."""
         ...
+
+
+@lru_cache(maxsize=65536)
+def resource_key(type_name: str, id_: str) -> int:
+    """The number (`rid`) by which the database knows Type/id. Its lowest three bits are 0 (see `record.indexing`)."""
+    return key64(f"{type_name}/{id_}") & ~7
 
 
 def compartment_key(compartment: str, rid: int) -> int:
@@ -89,7 +96,7 @@ def InCompartment(compartment: str, ids: Collection[str]) -> Restriction:  # noq
 
     http://hl7.org/fhir/R4/compartmentdefinition.html
     """
-    return _AnyKey(frozenset(compartment_key(compartment, key64(f"{compartment}/{one}")) for one in ids))
+    return _AnyKey(frozenset(compartment_key(compartment, resource_key(compartment, one)) for one in ids))
 
 
 def Labelled(kind: str, system: str, code: str) -> Restriction:  # noqa: N802 - reads as a noun

@@ -18,8 +18,10 @@ HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _INT8_OID = 20
+_INT4_OID = 23
 
-_four = Struct(">hiqiqiqiq").pack
+_idx = Struct(">hiqiqiq").pack
+_one = Struct(">iq").pack
 _five = Struct(">hiqiqiqiqiq").pack
 _quantity = Struct(">hiqididiqiqididiqiq").pack
 _resource = Struct(">hiqiqiqiqiiihibih").pack
@@ -45,13 +47,32 @@ def bigints(values: Sequence[int]) -> bytes:
     return _array(20 + 12 * count, 1, 0, _INT8_OID, count, 1) + Struct(">" + "iq" * count).pack(*flat)
 
 
+def integers(values: Sequence[int]) -> bytes:
+    """An integer[] with its length in front."""
+    count = len(values)
+    if not count:
+        return _length(12) + Struct(">iii").pack(0, 0, _INT4_OID)
+    flat = [part for value in values for part in (4, value)]
+    return _array(20 + 8 * count, 1, 0, _INT4_OID, count, 1) + Struct(">" + "ii" * count).pack(*flat)
+
+
 def _bytes(value: bytes) -> bytes:
     return _length(len(value)) + value
 
 
 def idx_rows(keys: Iterable[int], at: int, rid: int, home: int) -> list[bytes]:
-    """Rows of `idx`."""
-    return [_four(4, 8, key, 8, at, 8, rid, 8, home) for key in keys]
+    """Rows of `idx`: as many as the fullest lane has keys."""
+    head = _idx(11, 8, rid, 8, home, 8, at)
+    rows: list[list[bytes]] = []
+    used = [0] * 8
+    for key in keys:
+        lane = key & 7
+        number = used[lane]
+        used[lane] = number + 1
+        if number == len(rows):
+            rows.append([head, _null, _null, _null, _null, _null, _null, _null, _null])
+        rows[number][lane + 1] = _one(8, key)
+    return [b"".join(row) for row in rows]
 
 
 def span_rows(spans: Iterable[tuple[int, int, int]], rid: int, home: int) -> list[bytes]:
@@ -93,7 +114,7 @@ def resource_row(
 ) -> bytes:
     """A row of `resource` that is not deleted; `updated` in `microseconds`."""
     head = _resource(13, 8, rid, 8, home, 8, at, 8, updated, 4, version, 2, type_code, 1, 0, 2, method)
-    return b"".join((head, _bytes(id_.encode()), _bytes(present), bigints(keys), bigints(words), _bytes(body)))
+    return b"".join((head, _bytes(id_.encode()), _bytes(present), bigints(keys), integers(words), _bytes(body)))
 
 
 def change_row(rid: int, updated: int, version: int, type_code: int, method: int) -> bytes:
@@ -104,7 +125,7 @@ def change_row(rid: int, updated: int, version: int, type_code: int, method: int
 COLUMNS = {
     "resource": "rid, home, at, updated, version, type, deleted, method, id, present, keys, words, body",
     "change": "rid, updated, version, type, method",
-    "idx": "hash, at, rid, home",
+    "idx": "rid, home, at, h0, h1, h2, h3, h4, h5, h6, h7",
     "span": "hash, lo, hi, rid, home",
     "quantity": "hash, lo, hi, unit, canon_unit, canon_lo, canon_hi, rid, home",
     "str": "hash, rid, home, norm, raw",

@@ -2,6 +2,10 @@
 
 Written by the store and asked for by the search planner, so both speak of the same rows. The values come from
 `jiankang.fhir.search` (http://hl7.org/fhir/R4/search.html); what each table holds is in `docs/architecture.md`.
+
+A row of `idx` holds up to eight keys of one resource, one in each lane (h0 to h7), because the overhead of a row in
+PostgreSQL is larger than a key. The lane of a key is its lowest three bits, and follows from the search parameter.
+Those bits of a resource's own number are 0, so that a reference's key (number XOR constant) has the constant's lane.
 """
 
 from __future__ import annotations
@@ -12,13 +16,28 @@ from typing import TYPE_CHECKING
 
 from jiankang.fhir.search import normalise_string
 from jiankang.foundation.access import compartment_key, label_key
+from jiankang.foundation.access import resource_key as resource_key  # noqa: PLC0414 - the third of its family
 from jiankang.kernel.ids import key64
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from jiankang.fhir.search import Extracted
 
-_MASK = 0xFFFFFFFFFFFFFFFF
-_SIGN = 0x8000000000000000
+LANES = 8
+"""How many keys a row of `idx` holds at most."""
+
+_LANE_OF = {
+    "type": 0, "subject": 3, "patient": 3, "code": 4, "vaccine-code": 4, "status": 5, "encounter": 6, "category": 7,
+    "_profile": 6, "identifier": 5, "target": 1, "result": 0, "performer": 1, "performer:identifier": 0,
+    "participant:identifier": 2, "author:identifier": 2, "requester:identifier": 0, "location": 7, "class": 4,
+    "participant-type": 1, "service-provider": 2, "clinical-status": 1, "verification-status": 1, "intent": 1,
+    "priority": 7, "use": 2, "component-code": 0, "value-concept": 0, "reason-code": 1, "reason-reference": 1,
+    "contenttype": 1, "format": 1, "instance": 2, "dicom-class": 1, "organization:identifier": 0,
+}  # fmt: skip
+"""Lanes of frequent parameters, chosen so that most resources fill few rows (counted on Synthea's records)."""
+
+_COMPOUND_LANE = 6  # XOR the lane of code or category: 2 and 1
 
 COMPOUNDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "Condition": ("subject", ("code",)),
@@ -31,6 +50,30 @@ COMPOUNDS: dict[str, tuple[str, tuple[str, ...]]] = {
 """Per type: the parameter that names the patient, and the token parameters that get one row for both together."""
 
 
+@lru_cache(maxsize=4096)
+def _lane(code: str) -> int:
+    """The lane of a search parameter: chosen for those that most resources have, spread for the others."""
+    chosen = _LANE_OF.get(code)
+    return key64(f"lane:{code}") & 7 if chosen is None else chosen
+
+
+def _laned(key: int, lane: int) -> int:
+    return (key & ~7) | lane
+
+
+def column(key: int) -> str:
+    """The column of `idx` that a key is found in."""
+    return f"h{key & 7}"
+
+
+def by_lane(keys: Iterable[int]) -> dict[int, list[int]]:
+    """The keys of each lane, in their order."""
+    lanes: dict[int, list[int]] = {}
+    for key in keys:
+        lanes.setdefault(key & 7, []).append(key)
+    return lanes
+
+
 @lru_cache(maxsize=8192)
 def param_key(type_name: str, code: str) -> int:
     """The key of a search parameter of a type: `hash` in str, span and quantity."""
@@ -40,45 +83,45 @@ def param_key(type_name: str, code: str) -> int:
 @lru_cache(maxsize=1024)
 def type_key(type_name: str) -> int:
     """The key that every live resource of the type has one `idx` row under."""
-    return key64(f"type:{type_name}")
+    return _laned(key64(f"type:{type_name}"), _lane("type"))
 
 
 @lru_cache(maxsize=65536)
 def token_key(type_name: str, code: str, system: str, value: str) -> int:
     """The key of a token with its system ("" where it has none)."""
-    return key64(f"{type_name}.{code}\x1f{system}\x1f{value}")
+    return _laned(key64(f"{type_name}.{code}\x1f{system}\x1f{value}"), _lane(code))
 
 
 def value_key(type_name: str, code: str, value: str) -> int:
     """The key of an identifier-like token whatever its system."""
-    return key64(f"{type_name}.{code}\x1e{value}")
+    return _laned(key64(f"{type_name}.{code}\x1e{value}"), _lane(code) ^ 1)
 
 
 @lru_cache(maxsize=4096)
 def system_key(type_name: str, code: str, system: str) -> int:
     """The key of all identifier-like tokens of one system."""
-    return key64(f"{type_name}.{code}\x1d{system}")
+    return _laned(key64(f"{type_name}.{code}\x1d{system}"), _lane(code) ^ 2)
 
 
 def concept_text_key(type_name: str, code: str, norm: str) -> int:
     """The key of a concept that has a text and no coding."""
-    return key64(f"{type_name}.{code}\x1c{norm}")
+    return _laned(key64(f"{type_name}.{code}\x1c{norm}"), _lane(code))
 
 
 def of_type_key(type_name: str, code: str, system: str, type_code: str, value: str) -> int:
     """The key of an identifier by its type (`:of-type`)."""
-    return key64(f"{type_name}.{code}\x1b{system}|{type_code}|{value}")
+    return _laned(key64(f"{type_name}.{code}\x1b{system}|{type_code}|{value}"), _lane(code) ^ 4)
 
 
 def uri_key(type_name: str, code: str, value: str) -> int:
     """The key of a uri, canonical or absolute reference."""
-    return key64(f"{type_name}.{code}\x1f{value}")
+    return _laned(key64(f"{type_name}.{code}\x1f{value}"), _lane(code))
 
 
 @lru_cache(maxsize=4096)
 def reference_constant(type_name: str, code: str) -> int:
     """What a reference row's hash and its target's rid differ by (XOR)."""
-    return key64(f"ref:{type_name}.{code}")
+    return _laned(key64(f"ref:{type_name}.{code}"), _lane(code))
 
 
 def reference_key(type_name: str, code: str, target_rid: int) -> int:
@@ -86,15 +129,9 @@ def reference_key(type_name: str, code: str, target_rid: int) -> int:
     return target_rid ^ reference_constant(type_name, code)
 
 
-@lru_cache(maxsize=65536)
-def resource_key(type_name: str, id_: str) -> int:
-    """The number (`rid`) by which the database knows Type/id."""
-    return key64(f"{type_name}/{id_}")
-
-
 @lru_cache(maxsize=64)
 def _compound_constant(type_name: str) -> int:
-    return key64(f"compound:{type_name}")
+    return _laned(key64(f"compound:{type_name}"), _COMPOUND_LANE)
 
 
 def compound_key(type_name: str, patient_rid: int, token: int) -> int:
@@ -110,19 +147,24 @@ def composite_key(type_name: str, code: str, system: str, value: str) -> int:
 
 def composite_pair_key(type_name: str, code: str, first: str, second: str) -> int:
     """The key of a composite of two discrete values, each written as system|code (or Type/id)."""
-    return key64(f"{type_name}.{code}\x1f{first}\x1f$\x1f{second}")
+    return _laned(key64(f"{type_name}.{code}\x1f{first}\x1f$\x1f{second}"), _lane(code))
+
+
+def _word(text: str) -> int:
+    """A signed 32-bit key: a word in ten thousand shares its key with another of a vocabulary of a million."""
+    return key64(text) >> 32
 
 
 @lru_cache(maxsize=65536)
 def word_key(word: str) -> int:
     """The key of a word anywhere in the resource (`_content`)."""
-    return key64(f"w:{word}")
+    return _word(f"w:{word}")
 
 
 @lru_cache(maxsize=16384)
 def narrative_key(word: str) -> int:
     """The key of a word in the narrative (`_text`)."""
-    return key64(f"n:{word}")
+    return _word(f"n:{word}")
 
 
 @lru_cache(maxsize=4096)

@@ -21,6 +21,7 @@ import msgspec
 import zstandard
 
 from jiankang.foundation.access import LOCAL_OPERATOR
+from jiankang.foundation.record.dictionaries import improve
 from jiankang.foundation.record.store import Change, Prepared, Record, prepare
 from jiankang.kernel.errors import Problem
 from jiankang.kernel.settings import Settings
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 
 BATCH_LINES = 400
-SAMPLES = 1_200
+_TEND_SECONDS = 0.4
 _ENDINGS = (".json", ".ndjson")
 _PACKED = {".gz", ".bz2", ".zst"}
-_FIRST = ("hospital", "organization", "location", "practitioner")
+FIRST = ("hospital", "organization", "location", "practitioner")
 _spawn = multiprocessing.get_context("spawn")
 
 
@@ -93,7 +94,7 @@ def files(paths: Iterable[Path]) -> list[Path]:
             found.append(path)
         else:
             raise FileNotFoundError(path)
-    return sorted(found, key=lambda path: not any(word in path.name.lower() for word in _FIRST))
+    return sorted(found, key=lambda path: not any(word in path.name.lower() for word in FIRST))
 
 
 def pieces(paths: Sequence[Path]) -> Iterator[Piece]:
@@ -127,8 +128,7 @@ def load_paths(database_url: str, paths: Sequence[Path], *, workers: int = 2, pr
         progress("no .json or .ndjson file there")
         return 2
     started = time.monotonic()
-    asyncio.run(_train(database_url, found, progress))
-    early = [path for path in found if any(word in path.name.lower() for word in _FIRST)]
+    early = [path for path in found if any(word in path.name.lower() for word in FIRST)]
     rest = found[len(early) :]
     total = Tally()
     with _spawn.Pool(workers, _open_worker, (database_url,)) as pool:
@@ -164,35 +164,6 @@ def _do(pool: Any, work: Iterator[Piece], total: Tally, progress: Progress, star
             progress(f"   {total.resources} resources, {rate:.0f}/s, {total.failed} refused")
 
 
-async def _train(database_url: str, found: Sequence[Path], progress: Progress) -> None:
-    """Make a dictionary for bodies from the first files, when the record has none."""
-    async with Record.open(database_url, connections=1) as record:
-        if record.codec.newest:
-            return
-        samples = _samples(found)
-        if len(samples) >= SAMPLES // 2:
-            progress(f"-- training a dictionary for bodies on {len(samples)} resources")
-            await record.train_dictionary(samples)
-
-
-def _samples(found: Sequence[Path]) -> list[bytes]:
-    samples: list[bytes] = []
-    step = max(1, len(found) // 12)
-    for path in found[::step]:
-        mine: list[bytes] = []
-        for raw in _resources(path):
-            try:
-                mine.append(prepare(raw).payload)
-            except Problem:
-                continue
-            if len(mine) >= SAMPLES // 4:
-                break
-        samples += mine
-        if len(samples) >= SAMPLES * 2:
-            break
-    return samples
-
-
 class _Entry(msgspec.Struct):
     resource: msgspec.Raw = msgspec.Raw()
 
@@ -201,18 +172,6 @@ class _Bundle(msgspec.Struct):
     resourceType: str = ""  # noqa: N815 - FHIR's name
     type: str = ""
     entry: list[_Entry] = []
-
-
-def _resources(path: Path) -> Iterator[bytes]:
-    with open_plain(path) as source:
-        if kind_of(path) == ".ndjson":
-            yield from (line for line in source if line.strip())
-            return
-        try:
-            parsed = msgspec.json.decode(source.read(), type=_Bundle)
-        except msgspec.DecodeError:
-            return
-    yield from (bytes(entry.resource) for entry in parsed.entry if bytes(entry.resource))
 
 
 async def _settle(database_url: str, progress: Progress) -> None:
@@ -239,10 +198,18 @@ class _Worker:
         limits = Settings(max_bundle_entries=1_000_000, max_bundle_bytes=1 << 31)
         app: Any = create_fhir_app(self.record, settings=limits, secret=b"loading")
         self.app: FhirApp = app
+        self._tended = time.monotonic()
 
     def load(self, piece: Piece) -> Tally:
         """Load one piece."""
-        return self.loop.run_until_complete(self._load(piece))
+        return self.loop.run_until_complete(self._tending(piece))
+
+    async def _tending(self, piece: Piece) -> Tally:
+        tally = await self._load(piece)
+        if time.monotonic() - self._tended > _TEND_SECONDS:
+            await improve(self.record)
+            self._tended = time.monotonic()
+        return tally
 
     async def _load(self, piece: Piece) -> Tally:
         if piece.lines:

@@ -23,8 +23,8 @@ from jiankang.fhir.search import extract
 from jiankang.fhir.structure import check
 from jiankang.foundation.access import EVERYTHING, Actor, Audit, AuditEvent, NoAudit, compartment_key
 from jiankang.foundation.record import copying
-from jiankang.foundation.record.codec import Codec, join_text, split_text, train
-from jiankang.foundation.record.indexing import Rows, index_rows, resource_key
+from jiankang.foundation.record.codec import Codec, join_text, split_text
+from jiankang.foundation.record.indexing import LANES, Rows, by_lane, index_rows, resource_key
 from jiankang.foundation.record.reads import Reads
 from jiankang.kernel.clock import Clock, system_clock
 from jiankang.kernel.database import open_pool, translated
@@ -171,14 +171,15 @@ INSERT INTO history (rid, home, updated, version, type, deleted, method, id, bod
 SELECT rid, home, updated, version, type, deleted, method, id, body FROM resource WHERE rid = ANY(%s::bigint[])
 """
 
-_UNINDEX = """
-DELETE FROM idx USING unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS o(hash, at, rid)
-WHERE idx.hash = o.hash AND idx.at = o.at AND idx.rid = o.rid
-"""
+_UNINDEX = tuple(
+    f"DELETE FROM idx USING unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS o(key, at, rid) "
+    f"WHERE idx.h{lane} = o.key AND idx.at = o.at AND idx.rid = o.rid"
+    for lane in range(LANES)
+)
 
 _UPDATE = """
 UPDATE resource SET home = %s, at = %s, updated = %s, version = %s, deleted = %s, method = %s, present = %s,
-    keys = %s::bigint[], words = %s::bigint[], body = %s
+    keys = %s::bigint[], words = %s::integer[], body = %s
 WHERE rid = %s
 """
 
@@ -188,7 +189,7 @@ def _create_statement(*, strings: bool, spans: bool, quantities: bool) -> str:
     parts = [
         """WITH r AS (INSERT INTO resource (rid, home, at, updated, version, type, deleted, method, id, present, keys,
             words, body) VALUES (%(rid)s, %(home)s, %(at)s, %(updated)s, 1, %(type)s, false, %(method)s, %(id)s,
-            %(present)s, %(keys)s::bigint[], %(words)s::bigint[], %(body)s)),
+            %(present)s, %(keys)s::bigint[], %(words)s::integer[], %(body)s)),
         c AS (INSERT INTO change (rid, updated, version, type, method)
             VALUES (%(rid)s, %(updated)s, 1, %(type)s, %(method)s))"""
     ]
@@ -210,7 +211,9 @@ def _create_statement(*, strings: bool, spans: bool, quantities: bool) -> str:
             AS u(h, l, u, n, c, cl, ch))"""
         )
     parts.append(
-        " INSERT INTO idx (hash, at, rid, home) SELECT h, %(at)s, %(rid)s, %(home)s FROM unnest(%(index)s::bigint[]) AS h"
+        " INSERT INTO idx (rid, home, at, h0, h1, h2, h3, h4, h5, h6, h7) SELECT %(rid)s, %(home)s, %(at)s, l.* FROM unnest("
+        + ", ".join(f"%(h{lane})s::bigint[]" for lane in range(LANES))
+        + ") AS l"
     )
     return "".join(parts)
 
@@ -311,6 +314,9 @@ class Transaction:
                 results[-1].changed = False
                 continue
             write = self._decide(change, rid, id_, old, now)
+            guard = self.record.guards.get(change.type)
+            if guard is not None:
+                await guard(self, change, id_)
             writes.append(write)
             results.append(self._result(write))
         await self._write(writes)
@@ -381,22 +387,21 @@ class Transaction:
         A resource that `moved` to another patient's compartment is taken out: it is written anew beside its kin.
         """
         rids = [write.rid for write in changed]
-        gone: tuple[list[int], list[int], list[int]] = ([], [], [])
+        gone: dict[int, tuple[list[int], list[int], list[int]]] = {}
         for write in changed:
             old = write.old
-            if old is None or old.deleted:
+            if old is None or old.deleted or _same_keys(write):
                 continue
-            keep: set[int] = set(_index_keys(write)) if _same_place(write) else set()
             for key in old.keys:
-                if key not in keep:
-                    gone[0].append(key)
-                    gone[1].append(old.at)
-                    gone[2].append(write.rid)
+                keys, ats, owners = gone.setdefault(key & 7, ([], [], []))
+                keys.append(key)
+                ats.append(old.at)
+                owners.append(write.rid)
         rows = [self._update_values(write) for write in changed if write not in moved]
         async with self.db.pipeline():
             await self.db.execute(_ARCHIVE, (rids,))
-            if gone[0]:
-                await self.db.execute(_UNINDEX, gone)
+            for lane, columns in gone.items():
+                await self.db.execute(_UNINDEX[lane], columns)
             for table in ("str", "span", "quantity"):
                 await self.db.execute(f"DELETE FROM {table} WHERE rid = ANY(%s::bigint[])", (rids,))
             if moved:
@@ -426,11 +431,8 @@ class Transaction:
             if prepared is None:
                 continue
             rows = prepared.rows
-            keys: Iterable[int] = _index_keys(write)
-            if write.old is not None and _same_place(write):
-                known = set(write.old.keys)
-                keys = [key for key in keys if key not in known]
-            tables["idx"].extend(copying.idx_rows(keys, rows.at, write.rid, write.home))
+            if not _same_keys(write):
+                tables["idx"].extend(copying.idx_rows(rows.keys, rows.at, write.rid, write.home))
             tables["str"].extend(copying.string_rows(rows.strings, write.rid, write.home))
             tables["span"].extend(copying.span_rows(rows.spans, write.rid, write.home))
             tables["quantity"].extend(copying.quantity_rows(rows.quantities, write.rid, write.home))
@@ -445,19 +447,16 @@ class Transaction:
             await copy.write(b"".join((copying.HEADER, *lines, copying.TRAILER)))
 
 
-def _same_place(write: _Write) -> bool:
-    """Whether index rows that old and new version have in common may stay as they are."""
+def _same_keys(write: _Write) -> bool:
+    """Whether the old version's rows of `idx` serve the new one."""
     old, prepared = write.old, write.change.prepared
-    return bool(old and prepared and not old.deleted and old.at == prepared.rows.at and old.home == write.home)
+    if old is None or prepared is None or old.deleted:
+        return False
+    return old.at == prepared.rows.at and old.home == write.home and set(old.keys) == set(_keys_of(write))
 
 
 def _home(rows: Rows, rid: int) -> int:
     return rid if rows.patient is None else rows.patient
-
-
-def _index_keys(write: _Write) -> list[int]:
-    prepared = write.change.prepared
-    return prepared.rows.keys if prepared else []
 
 
 def _facts(rows: Rows, type_name: str, rid: int) -> list[int]:
@@ -483,6 +482,10 @@ async def _is_distributed(side: AsyncConnectionPool[Any]) -> bool:
         return await found.fetchone() is not None
 
 
+Guard = Callable[[Transaction, Change, str], Awaitable[None]]
+"""Asked in the transaction before a resource of a type is written, with its id: raises to refuse, writes what follows."""
+
+
 class Record:
     """The region's record: one PostgreSQL database behind one store."""
 
@@ -502,6 +505,7 @@ class Record:
         self.audit: Audit = audit or NoAudit()
         self.codec = Codec()
         self.reads = Reads(pool)
+        self.guards: dict[str, Guard] = {}
         self.distributed = False
         self._vocabulary: set[int] = set()
         self._waking: asyncio.Task[None] | None = None
@@ -527,13 +531,6 @@ class Record:
         async with self.side.connection() as db:
             for id_, data in await (await db.execute("SELECT id, bytes FROM dictionary ORDER BY made")).fetchall():
                 self.codec.add(id_, bytes(data))
-
-    async def train_dictionary(self, samples: Sequence[bytes]) -> None:
-        """Write bodies with a dictionary made from these payloads from now on; older bodies stay readable."""
-        id_, data = await asyncio.to_thread(train, samples)
-        async with self.side.connection() as db:
-            await db.execute("INSERT INTO dictionary (id, bytes) VALUES (%s, %s) ON CONFLICT DO NOTHING", (id_, data))
-        self.codec.add(id_, data)
 
     async def payload(self, body: bytes) -> bytes:
         """The payload of a stored body, fetching its dictionary when another process made it."""
@@ -565,8 +562,11 @@ class Record:
             "rid": write.rid, "home": write.home, "at": rows.at, "updated": write.updated, "type": write.type_code,
             "method": write.method, "id": write.id, "present": rows.present,
             "keys": _facts(rows, write.change.type, write.rid), "words": rows.words,
-            "body": self.codec.compress(prepared.payload), "index": rows.keys,
+            "body": self.codec.compress(prepared.payload),
         }  # fmt: skip
+        lanes = by_lane(rows.keys)
+        for lane in range(LANES):
+            values[f"h{lane}"] = lanes.get(lane, [])
         for letter, columns in (("s", rows.strings), ("p", rows.spans), ("q", rows.quantities)):
             for number, column in enumerate(zip(*columns, strict=True), 1):
                 values[f"{letter}{number}"] = list(column)
@@ -630,7 +630,7 @@ class Record:
         async def work(tx: Transaction) -> Stored:
             return (await tx.apply([Change("POST", prepared.type, None, prepared)]))[0]
 
-        if not isinstance(self.audit, NoAudit):
+        if not isinstance(self.audit, NoAudit) or prepared.type in self.guards:
             return await self.run(actor, work)
         with translated():
             async with self.pool.connection() as db:

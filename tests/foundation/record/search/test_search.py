@@ -429,7 +429,7 @@ async def test_conditions_mean_the_same_as_searches(world):
 async def test_explain_shows_the_shape_and_the_plan(world):
     told = await world.explain("Observation", "patient=p1&code=http://loinc.org|8480-6&_sort=-date")
     assert told["shape"] == "time"
-    assert "idx_hash_at_rid" in str(told["statements"])
+    assert "idx_h2" in str(told["statements"])
     assert "Seq Scan" not in str(told["statements"])
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from jiankang.fhir.definitions import load
 from jiankang.fhir.search import DATE_MAX, DATE_MIN, date_range
-from jiankang.foundation.record.indexing import reference_constant, resource_key
+from jiankang.foundation.record.indexing import by_lane, reference_constant, resource_key
 from jiankang.foundation.record.store import METHODS, Stored
 from jiankang.foundation.record.wire.bundles import Shape, bundle, search_entry
 from jiankang.foundation.record.wire.http import Request, Response
+from jiankang.kernel.clock import moment
 from jiankang.kernel.errors import Invalid, NotFound
 from jiankang.kernel.jsontext import decode
 
@@ -39,8 +41,8 @@ _SUPPORTING = frozenset(
 
 _MEMBERS = """
 SELECT r.rid, r.type, r.id, r.version, r.updated, r.method, r.body
-FROM (SELECT DISTINCT rid FROM idx WHERE hash = ANY(%(keys)s::bigint[])
-      UNION SELECT %(owner)s::bigint) AS m
+FROM ({found}
+      UNION SELECT %(owner)s::bigint AS rid) AS m
 JOIN resource AS r ON r.rid = m.rid
 WHERE NOT r.deleted AND r.rid > %(after)s AND {allowed}
   AND (%(types)s::smallint[] IS NULL OR r.type = ANY(%(types)s::smallint[]))
@@ -83,7 +85,7 @@ def _count(request: Request) -> int:
     text = request.param("_count")
     if text is None:
         return MOST
-    if not text.isdigit() or not 0 < int(text[:9]) <= MOST:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 0 < int(text) <= MOST:
         raise Invalid(f"_count={text} is not a number from 1 to {MOST}")
     return int(text)
 
@@ -115,10 +117,12 @@ async def _members(request: Request, type_name: str, id_: str, limit: int) -> li
     allowed, bound = _allowed(request)
     types = request.param("_type")
     since = request.param("_since")
+    lanes = by_lane(compartment_keys(request.server.registry, type_name, id_))
+    found = " UNION ".join(f"SELECT rid FROM idx WHERE h{lane} = ANY(%(h{lane})s::bigint[])" for lane in lanes)
     values: dict[str, Any] = {
-        "keys": compartment_keys(request.server.registry, type_name, id_),
+        **{f"h{lane}": keys for lane, keys in lanes.items()},
         "owner": resource_key(type_name, id_),
-        "after": int(request.param("_after") or -(2**63)),
+        "after": _after(request),
         "types": None if types is None else [_type_code(one) for one in types.split(",")],
         "since": None if since is None else _instant(since),
         "start": _date(request, "start", 0, DATE_MIN),
@@ -126,7 +130,15 @@ async def _members(request: Request, type_name: str, id_: str, limit: int) -> li
         "limit": limit,
         **bound,
     }
-    return await _rows(request, _MEMBERS.format(allowed=allowed), values)
+    return await _rows(request, _MEMBERS.format(allowed=allowed, found=found), values)
+
+
+def _after(request: Request) -> int:
+    """The cursor of a page, as our own links give it."""
+    text = request.param("_after") or str(-(2**63))
+    if not re.fullmatch(r"-?[0-9]{1,19}", text) or not -(2**63) <= int(text) < 2**63:
+        raise Invalid(f"_after={text} is not one of ours: follow the link `next` as it was given")
+    return int(text)
 
 
 def _type_code(name: str) -> int:
@@ -136,9 +148,7 @@ def _type_code(name: str) -> int:
 
 
 def _instant(text: str) -> Any:
-    from datetime import UTC, datetime, timedelta
-
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=date_range(text.replace(" ", "+"))[0])
+    return moment(date_range(text.replace(" ", "+"))[0])
 
 
 def _date(request: Request, name: str, end: int, default: int) -> int:

@@ -12,7 +12,7 @@ import msgspec
 from jiankang.fhir.definitions import load
 from jiankang.fhir.outcome import outcome
 from jiankang.fhir.structure import check
-from jiankang.foundation.record.indexing import token_key
+from jiankang.foundation.record.indexing import by_lane, token_key
 from jiankang.foundation.record.interactions.answers import expect_content
 from jiankang.foundation.record.interactions.conditions import claims, matches, one_match
 from jiankang.foundation.record.interactions.delete import delete_matching
@@ -566,14 +566,15 @@ async def _by_identifier(request: Request, tx: Transaction, wanted: dict[str, in
     if not keys:
         return {}
     allowed, bound = request.actor.restriction.sql("r")
-    rows = await tx.db.execute(
-        "SELECT i.hash, r.id FROM idx AS i JOIN resource AS r ON r.rid = i.rid "
-        f"WHERE i.hash = ANY(%s::bigint[]) AND NOT r.deleted AND {allowed}",
-        (list(keys), *bound),
-    )
     found: dict[str, list[str]] = {reference: [] for reference in keys.values()}
-    for key, id_ in await rows.fetchall():
-        found[keys[key]].append(id_)
+    for lane, members in by_lane(keys).items():
+        rows = await tx.db.execute(
+            f"SELECT i.h{lane}, r.id FROM idx AS i JOIN resource AS r ON r.rid = i.rid "
+            f"WHERE i.h{lane} = ANY(%s::bigint[]) AND NOT r.deleted AND {allowed}",
+            (members, *bound),
+        )
+        for key, id_ in await rows.fetchall():
+            found[keys[key]].append(id_)
     return found
 
 

@@ -15,7 +15,7 @@ CREATE TABLE resource (
     id text COLLATE "C" NOT NULL,
     present bytea NOT NULL,
     keys bigint[] NOT NULL,
-    words bigint[] NOT NULL,
+    words integer[] NOT NULL,
     body bytea NOT NULL,
     PRIMARY KEY (rid)
 );
@@ -61,13 +61,21 @@ CREATE TABLE feed_reader (
     moved timestamptz NOT NULL DEFAULT now()
 );
 
+-- Up to eight keys of one resource in a row, each in the lane that its lowest three bits name.
 CREATE TABLE idx (
-    hash bigint NOT NULL,
-    at bigint NOT NULL,
     rid bigint NOT NULL,
-    home bigint NOT NULL
+    home bigint NOT NULL,
+    at bigint NOT NULL,
+    h0 bigint, h1 bigint, h2 bigint, h3 bigint, h4 bigint, h5 bigint, h6 bigint, h7 bigint
 );
-CREATE INDEX idx_hash_at_rid ON idx (hash, at, rid);
+CREATE INDEX idx_h0 ON idx (h0, at, rid) WHERE h0 IS NOT NULL;
+CREATE INDEX idx_h1 ON idx (h1, at, rid) WHERE h1 IS NOT NULL;
+CREATE INDEX idx_h2 ON idx (h2, at, rid) WHERE h2 IS NOT NULL;
+CREATE INDEX idx_h3 ON idx (h3, at, rid) WHERE h3 IS NOT NULL;
+CREATE INDEX idx_h4 ON idx (h4, at, rid) WHERE h4 IS NOT NULL;
+CREATE INDEX idx_h5 ON idx (h5, at, rid) WHERE h5 IS NOT NULL;
+CREATE INDEX idx_h6 ON idx (h6, at, rid) WHERE h6 IS NOT NULL;
+CREATE INDEX idx_h7 ON idx (h7, at, rid) WHERE h7 IS NOT NULL;
 
 CREATE TABLE str (
     hash bigint NOT NULL,
@@ -128,6 +136,7 @@ CREATE TABLE claim (
 CREATE TABLE dictionary (
     id bigint NOT NULL PRIMARY KEY,
     made timestamptz NOT NULL DEFAULT now(),
+    written bigint NOT NULL,
     bytes bytea NOT NULL
 );
 

@@ -130,16 +130,24 @@ class Includer:
         if not pairs:
             return []
         bound = Bound(self.restriction)
-        hashes = bound.plain([pair[0] for pair in pairs], "bigint[]")
-        types = bound.smalls([pair[1] for pair in pairs])
+        lanes: dict[int, list[tuple[int, int]]] = {}
+        for pair in pairs:
+            lanes.setdefault(pair[0] & 7, []).append(pair)
+        found = " UNION ALL ".join(f"({self._lane(bound, lane, members, limit)})" for lane, members in lanes.items())
         text = (
-            f"SELECT {_COLUMNS} FROM (SELECT DISTINCT ON (o.rid) o.rid FROM (SELECT i.rid FROM unnest({hashes}, {types}) h(h, t) "
-            f"CROSS JOIN LATERAL (SELECT rid, at FROM idx WHERE hash = h.h ORDER BY hash DESC, at DESC, rid DESC "
-            f"LIMIT {bound.big(limit)}) i LIMIT {bound.big(limit * 4)}) o) d "
+            f"SELECT {_COLUMNS} FROM (SELECT DISTINCT ON (o.rid) o.rid FROM ({found} LIMIT {bound.big(limit * 4)}) o) d "
             f"CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = d.rid AND NOT r.deleted{bound.allowed('r')} OFFSET 0) r "
             f"LIMIT {bound.big(limit)}"
         )
         return await self._run(text, bound)
+
+    def _lane(self, bound: Bound, lane: int, pairs: Sequence[tuple[int, int]], limit: int) -> str:
+        hashes = bound.plain([pair[0] for pair in pairs], "bigint[]")
+        types = bound.smalls([pair[1] for pair in pairs])
+        return (
+            f"SELECT i.rid FROM unnest({hashes}, {types}) h(h, t) CROSS JOIN LATERAL (SELECT rid, at FROM idx "
+            f"WHERE h{lane} = h.h ORDER BY h{lane} DESC, at DESC, rid DESC LIMIT {bound.big(limit)}) i"
+        )
 
     async def _run(self, text: str, bound: Bound) -> list[Row]:
         cursor = self.db.cursor(binary=True)

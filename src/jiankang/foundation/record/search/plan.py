@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from jiankang.fhir.definitions import load
 from jiankang.fhir.search import parameters, principal_dates
-from jiankang.foundation.record.indexing import COMPOUNDS, compound_key, param_key, reference_constant, type_key
+from jiankang.foundation.record.indexing import COMPOUNDS, column, compound_key, param_key, reference_constant, type_key
 from jiankang.foundation.record.search import sorting
 from jiankang.foundation.record.search.criteria import Chain, Every, Ids, Keys, Some, Span, Text
 from jiankang.foundation.record.search.sorting import SortKey
@@ -408,7 +408,7 @@ class Writer:
         )
 
     def _merged(self, hashes: Sequence[int], where: str, order: str) -> str:
-        one = [f"SELECT rid, at FROM idx WHERE hash = {self.bound.big(h)}{where} {order}" for h in hashes]
+        one = [f"SELECT rid, at FROM idx WHERE {column(h)} = {self.bound.big(h)}{where} {order}" for h in hashes]
         if len(one) == 1:
             return one[0]
         union = " UNION ALL ".join(f"({part})" for part in one)
@@ -466,7 +466,7 @@ class Writer:
             )
         found = (
             f"SELECT t.rid AS k0, i.at AS k1, i.rid FROM ({targets} ORDER BY rid) t CROSS JOIN LATERAL (SELECT i.at, i.rid "
-            f"FROM idx i {row} WHERE i.hash = t.rid # {constant}{where}{first} ORDER BY i.at DESC, i.rid DESC LIMIT {limit}) i "
+            f"FROM idx i {row} WHERE i.{column(driver.constants[0])} = t.rid # {constant}{where}{first} ORDER BY i.at DESC, i.rid DESC LIMIT {limit}) i "
             f"WHERE h.n = 0 ORDER BY t.rid, i.at DESC, i.rid DESC LIMIT {limit}"
         )
         return (
@@ -558,7 +558,8 @@ class Writer:
         bound = self.bound
         cast = "text" if key.kind == "str" else "bigint"
         where = "" if rid is None else f" AND d.rid {sign} {bound.big(_int(rid))}"
-        d = f"SELECT rid FROM idx WHERE hash = {bound.big(type_key(self.goal.types[0]))} LIMIT {SCANNED}"
+        type_hash = type_key(self.goal.types[0])
+        d = f"SELECT rid FROM idx WHERE {column(type_hash)} = {bound.big(type_hash)} LIMIT {SCANNED}"
         none = f"WHERE NOT EXISTS (SELECT FROM {table} e WHERE e.rid = d.rid AND e.hash + 0 = {bound.big(key.hashes[0])} OFFSET 0)"
         return (
             f"SELECT d.rid, NULL::{cast} AS k0 FROM ({d}) d {self._checked_row('d', self.plan.rest, 'r.rid')} "

@@ -170,6 +170,9 @@ class Reader:
         known = self.registry.parameters(type_name)
         found = known.get(code)
         if found is not None and code != "_query":
+            why = self.registry.withheld(type_name, found) if found.custom else None
+            if why is not None:
+                raise NotSupported(f"{type_name} cannot be searched by '{code}' yet: {why}", expression=[code])
             return found
         if code == "_list":
             return _LIST

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jiankang.fhir.definitions import load
-from jiankang.foundation.record.indexing import type_key
+from jiankang.foundation.record.indexing import column, type_key
 from jiankang.foundation.record.search.criteria import (
     NOTHING,
     Chain,
@@ -234,7 +234,7 @@ class Runner:
             "SELECT coalesce(sum(c.reltuples * f.f), 0)::bigint FROM pg_class c, pg_stats s, "
             "unnest(s.most_common_vals::text::bigint[], s.most_common_freqs) f(v, f) "
             "WHERE c.oid = 'idx'::regclass AND s.schemaname = c.relnamespace::regnamespace::text AND s.tablename = 'idx' "
-            f"AND s.attname = 'hash' AND f.v = ANY({bound.bigs(hashes)})"
+            f"AND s.attname = ANY({bound.texts(sorted({column(h) for h in hashes}))}) AND f.v = ANY({bound.bigs(hashes)})"
         )
         rows = await self.fetch(text, bound.values)
         return max(_ESTIMATED, int(int(rows[0][0]) * share))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.numeric import Float8, Int2, Int4, Int8
 
+from jiankang.foundation.record.indexing import by_lane, column
 from jiankang.foundation.record.search.criteria import (
     Amount,
     Chain,
@@ -273,7 +274,7 @@ def _test_missing(bound: Bound, criterion: Missing, r: str) -> str:
 
 
 def _test_words(bound: Bound, criterion: Words, r: str) -> str:
-    return f"{r}.words @> {bound.bigs(criterion.keys)}"
+    return f"{r}.words @> {bound.plain(list(criterion.keys), 'integer[]')}"
 
 
 def _test_types(bound: Bound, criterion: OfType, r: str) -> str:
@@ -299,7 +300,7 @@ def _test_has(bound: Bound, criterion: Has, r: str) -> str:
         f"EXISTS (SELECT FROM idx {i} CROSS JOIN LATERAL (SELECT FROM resource {t} WHERE {t}.rid = {i}.rid AND "
         f"NOT {t}.deleted AND {t}.type + 0 = {bound.small(criterion.source)} AND "
         f"{test(bound, criterion.inner, t)}{bound.allowed(t)} OFFSET 0) AS {bound.alias('x')} "
-        f"WHERE {i}.hash = {r}.rid # {bound.big(criterion.constant)} OFFSET 0)"
+        f"WHERE {i}.{column(criterion.constant)} = {r}.rid # {bound.big(criterion.constant)} OFFSET 0)"
     )
 
 
@@ -377,14 +378,17 @@ def rids(bound: Bound, criterion: Criterion) -> str:
 
 
 def _set_hashes(bound: Bound, hashes: Sequence[int]) -> str:
-    i = bound.alias("i")
     if len(hashes) == 1:
-        return f"SELECT {i}.rid FROM idx {i} WHERE {i}.hash = {bound.big(hashes[0])}"
-    h = bound.alias("h")
-    return (
-        f"SELECT {i}.rid FROM unnest({bound.bigs(hashes)}) {h}(h) "
-        f"CROSS JOIN LATERAL (SELECT rid FROM idx WHERE hash = {h}.h OFFSET 0) {i}"
-    )
+        i = bound.alias("i")
+        return f"SELECT {i}.rid FROM idx {i} WHERE {i}.{column(hashes[0])} = {bound.big(hashes[0])}"
+    parts = []
+    for lane in by_lane(hashes).values():
+        h, i = bound.alias("h"), bound.alias("i")
+        parts.append(
+            f"SELECT {i}.rid FROM unnest({bound.bigs(lane)}) {h}(h) "
+            f"CROSS JOIN LATERAL (SELECT rid FROM idx WHERE {column(lane[0])} = {h}.h OFFSET 0) {i}"
+        )
+    return " UNION ALL ".join(parts) or "SELECT NULL::bigint AS rid WHERE FALSE"
 
 
 def _set_keys(bound: Bound, criterion: Keys) -> str:
@@ -465,13 +469,14 @@ def _set_ids(bound: Bound, criterion: Ids) -> str:
 
 def _set_words(bound: Bound, criterion: Words) -> str:
     w = bound.alias("w")
-    return f"SELECT {w}.rid FROM resource {w} WHERE {w}.words @> {bound.bigs(criterion.keys)} AND NOT {w}.deleted"
+    words = bound.plain(list(criterion.keys), "integer[]")
+    return f"SELECT {w}.rid FROM resource {w} WHERE {w}.words @> {words} AND NOT {w}.deleted"
 
 
 def _set_chain(bound: Bound, criterion: Chain) -> str:
     t, i = bound.alias("t"), bound.alias("i")
     inner = checked(bound, criterion.inner, criterion.target)
-    parts = [f"SELECT rid FROM idx WHERE hash = {t}.rid # {bound.big(constant)}" for constant in criterion.constants]
+    parts = [f"SELECT rid FROM idx WHERE {column(constant)} = {t}.rid # {bound.big(constant)}" for constant in criterion.constants]
     return f"SELECT {i}.rid FROM ({inner} OFFSET 0) {t} CROSS JOIN LATERAL ({' UNION ALL '.join(parts)} OFFSET 0) {i}"
 
 

@@ -12,7 +12,9 @@ from jiankang.fhir.search import (
     Parameter,
     approximate_dates,
     approximate_numbers,
+    is_conjunction,
     normalise_string,
+    parameters,
     parse_date,
     parse_near,
     parse_number,
@@ -273,6 +275,10 @@ class Values:
         if len(components) != 2:
             raise NotSupported(f"composites of {len(components)} parts are not indexed; search by its parts instead")
         first, second = split_composite(raw, 2)
+        if is_conjunction(type_name, code):
+            known = parameters(type_name)
+            sides = zip(known[code].components, (first, second), strict=True)
+            return Every(tuple(self._criterion(type_name, known[part.code], "", text) for part, text in sides))
         lead = parse_token(first)
         if lead.code is None:
             raise Invalid("the first part of a composite needs a code: write system|code or code before the $")
