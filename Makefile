@@ -24,7 +24,7 @@ lint: setup  ## style, types, import contracts
 	@.venv/bin/lint-imports
 
 bench: setup  ## every figure of docs/performance.md beside its floor
-	@$(RUN) bench/run.py
+	@$(RUN) bench/run.py $(ARGS)
 
 conformance: setup  ## public suites as a table
 	@$(RUN) tools/conformance.py
@@ -39,7 +39,7 @@ fuzz: setup  ## long property tests
 	@HYPOTHESIS_PROFILE=long $(RUN) -m pytest -m slow
 
 scale: setup  ## plans and figures at millions of resources
-	@$(RUN) bench/scale.py
+	@$(RUN) bench/scale.py $(ARGS)
 
 clean:  ## take away what was made here
 	rm -rf .venv node_modules .jiankang src/jiankang/fhir/definitions/compiled

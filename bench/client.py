@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Result:
-    """What a run saw: how many answers of which status, in how many seconds, and each one's latency in ms."""
+    """What a run saw: how many answers of which status, in how many seconds, each one's latency in ms, bytes."""
 
     seconds: float
     statuses: dict[int, int] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)
+    received_bytes: int = 0
 
     @property
     def rate(self) -> float:
@@ -64,6 +65,7 @@ class _Connection(asyncio.Protocol):
         status = int(self.buffer[9:12])
         self.result.statuses[status] = self.result.statuses.get(status, 0) + 1
         self.result.latencies.append((time.perf_counter() - self.started) * 1000)
+        self.result.received_bytes += len(self.buffer)
         self.buffer = b""
         self.send()
 

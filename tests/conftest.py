@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import conninfo
 
 from jiankang.kernel.migrations import migrate
@@ -15,7 +19,13 @@ from jiankang.kernel.postgres import start_embedded
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
-MIGRATIONS = ROOT / "src" / "jiankang" / "foundation" / "record" / "migrations"
+MIGRATIONS = [ROOT / "src" / "jiankang" / "foundation" / room / "migrations" for room in ("record", "terminology")]
+
+# `make test` tries little and the same each time; `make fuzz` (HYPOTHESIS_PROFILE=long) much, and anew each time.
+_UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+settings.register_profile("short", deadline=None, derandomize=True, suppress_health_check=_UNHURRIED, database=None)
+settings.register_profile("long", deadline=None, max_examples=3_000, print_blob=True, suppress_health_check=_UNHURRIED)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +65,35 @@ def database_url(server_url: str, template: str):
     yield _named(server_url, name)
     with psycopg.connect(server_url, autocommit=True) as db:
         db.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="module")
+def platform(server_url: str, template: str):
+    """The FHIR API over a fresh database, in an event loop of its own; one for all tests of a file."""
+    name = f"jk_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as db:
+        db.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    with module_at("inprocess.py").in_process(_named(server_url, name)) as running:
+        yield running
+    with psycopg.connect(server_url, autocommit=True) as db:
+        db.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def served() -> Any:
+    """The module that runs `jiankang serve` as a process of its own."""
+    return module_at("served.py")
+
+
+def module_at(path: str) -> Any:
+    """A module of helpers in this folder."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / "tests" / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--since", help="only what changed at or after this instant")
     import_ = add("import", "Import NDJSON, resumable and exactly once.", "jiankang import dump/Patient.ndjson")
     import_.add_argument("paths", nargs="+", type=Path, metavar="FILE|DIR")
+    import_.add_argument("--workers", type=int, help="processes that import, each a file at a time (default 2)")
     db = add("db", "Look after the database's schema.", "jiankang db migrate")
     db.add_argument("action", choices=["migrate", "status"])
     db.add_argument("--distributed", action="store_true", help="spread the tables over a Citus cluster")
@@ -106,6 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Problem as problem:
         print(f"jiankang: {problem}", file=sys.stderr)
         return 3
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        print(f"jiankang: {error.strerror or error}{place}", file=sys.stderr)
+        return 3
     except KeyboardInterrupt:
         return 130
 
@@ -144,7 +149,11 @@ def _export(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _import(settings: Settings, options: argparse.Namespace) -> int:
-    return _load(settings, options)
+    from jiankang.foundation.record.bulk.shell import cli_import
+    from jiankang.serving import database
+
+    with database(settings, shared=True) as url:
+        return cli_import(url, options.paths, settings, _tell)
 
 
 def _db(settings: Settings, options: argparse.Namespace) -> int:
@@ -158,7 +167,7 @@ def _db(settings: Settings, options: argparse.Namespace) -> int:
                 _say(f"{'applied ' if migration.applied else 'missing '} {migration.name}")
         return 0
     with database(settings, shared=True) as url:
-        if options.distributed and run_once(url, MIGRATIONS / "distributed.sql"):
+        if options.distributed and run_once(url, MIGRATIONS[0] / "distributed.sql"):
             _say("the tables are spread over the cluster")
         _say("the schema is up to date")
     return 0

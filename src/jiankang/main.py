@@ -15,7 +15,9 @@ from starlette.routing import Route
 from jiankang.foundation.record.api import create_fhir_app
 from jiankang.foundation.record.bulk.working import Runner
 from jiankang.foundation.record.dictionaries import tend
+from jiankang.foundation.record.reindexing import Catalogue
 from jiankang.foundation.record.store import Record
+from jiankang.foundation.terminology import open_room
 from jiankang.kernel.errors import Problem
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
     from jiankang.kernel.settings import Settings
 
-MIGRATIONS = Path(__file__).parent / "foundation" / "record" / "migrations"
+_FOUNDATION = Path(__file__).parent / "foundation"
+MIGRATIONS = (_FOUNDATION / "record" / "migrations", _FOUNDATION / "terminology" / "migrations")
 
 
 def signing_key(settings: Settings) -> bytes:
@@ -59,7 +62,12 @@ class Platform:
         """Hand a request to the part it is for."""
         if scope["type"] == "http" and (scope["path"] == "/fhir" or scope["path"].startswith("/fhir/")):
             root = scope.get("root_path", "")
-            await self.fhir({**scope, "root_path": f"{root}/fhir"}, receive, send)
+            scope["jiankang.task"] = asyncio.current_task()
+            try:
+                await self.fhir({**scope, "root_path": f"{root}/fhir"}, receive, send)
+            except asyncio.CancelledError:
+                if not scope.get("jiankang.left"):  # else nobody is there to be answered
+                    raise
         else:
             await self.pages(scope, receive, send)
 
@@ -72,10 +80,12 @@ def create_app(settings: Settings, database_url: str) -> Platform:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with Record.open(database_url, connections=settings.connections) as record:
             app.state.record = record
+            open_room(record)
             platform.fhir = create_fhir_app(record, settings=settings, secret=key)
             tending = asyncio.create_task(tend(record))
-            async with Runner(platform.fhir.server, database_url):
-                yield
+            async with Catalogue(record, platform.fhir.server.registry).running():
+                async with Runner(platform.fhir.server, database_url):
+                    yield
             tending.cancel()
 
     async def health(request: Request) -> JSONResponse:

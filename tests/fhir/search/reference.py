@@ -212,11 +212,12 @@ def string_matches(kind, value, modifier, text):
 def uri_matches(kind, value, modifier, text):
     del kind
     wanted = unescape(text)
+    written = {value, value.split("|")[0]}
     if modifier == "below":
-        return value == wanted or value.startswith(wanted.rstrip("/") + "/")
+        return wanted in written or value.startswith(wanted.rstrip("/") + "/")
     if modifier == "above":
-        return value == wanted or wanted.startswith(value.rstrip("/") + "/")
-    return value == wanted or value.split("|")[0] == wanted
+        return wanted in written or any(wanted.startswith(one.rstrip("/") + "/") for one in written)
+    return wanted in written
 
 
 # --- reference

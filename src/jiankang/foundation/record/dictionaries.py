@@ -91,7 +91,7 @@ async def learn(record: Record, db: AsyncConnection[Any], samples: Sequence[byte
     record.codec.add(id_, data)
 
 
-async def tend(record: Record, *, seconds: float = 30.0) -> None:
+async def tend(record: Record, *, seconds: float = 3.0) -> None:
     """Look after the dictionaries for as long as a server runs."""
     while True:
         await asyncio.sleep(seconds)

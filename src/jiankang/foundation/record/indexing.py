@@ -178,10 +178,15 @@ def canonical_unit_key(system: str | None, code: str | None, canon_unit: str | N
     return unit_key(f"ucum:{canon_unit}") if canon_unit is not None else unit_key(f"{system or ''}|{code or ''}")
 
 
-@lru_cache(maxsize=32768)
+_INDEXED = 512
+"""Characters of a text that are indexed: PostgreSQL's index rows hold 2,700 bytes. Longer texts are not cached either."""
+
+_norm = lru_cache(maxsize=32768)(normalise_string)
+
+
 def norm(text: str) -> str:
     """`text` as strings are compared: case, accents, width and white space folded."""
-    return normalise_string(text)
+    return _norm(text) if len(text) <= _INDEXED else normalise_string(text)
 
 
 Quantity = tuple[int, float, float, int, int, float, float]
@@ -214,23 +219,29 @@ def _code_token(
     else:
         key = token_key(type_name, code, system or "", value)
     entry = key64(f"{key}|{text or ''}")
-    return key, (entry, param_key(type_name, code), key, system or "", value, text, folded)
+    shown, compared = value and value[:_INDEXED], folded and folded[:_INDEXED]
+    return key, (entry, param_key(type_name, code), key, system or "", shown, text, compared)
 
 
-_SHARED_URIS = frozenset({"_profile", "_source"})
+_long_code_token = _code_token.__wrapped__
+_long_token_key = token_key.__wrapped__
+
+
+SHARED_URIS = frozenset({"_profile", "_source"})
 """Uris that many resources share: their prefixes (`:below`) are found through the vocabulary, not through `str`."""
 
 
 @lru_cache(maxsize=8192)
 def _uri_entry(type_name: str, param: str, key: int, value: str) -> Entry:
-    return (key64(f"{key}|{value}"), param_key(type_name, param), key, "", value, None, None)
+    return (key64(f"{key}|{value}"), param_key(type_name, param), key, "", value[:_INDEXED], None, None)
 
 
 def _tokens(rows: Rows, type_name: str, extracted: Extracted) -> None:
     for token in extracted.tokens:
         param, kind, system, code, text = token
         if kind == "code":
-            key, entry = _code_token(type_name, param, system, code, text)
+            long = len(code or "") + len(text or "") > _INDEXED
+            key, entry = (_long_code_token if long else _code_token)(type_name, param, system, code, text)
             rows.keys.append(key)
             rows.vocabulary.append(entry)
             if param == "_security":
@@ -239,7 +250,8 @@ def _tokens(rows: Rows, type_name: str, extracted: Extracted) -> None:
                 rows.facts.append(label_key("_tag", system or "", code or ""))
         elif kind == "identifier":
             value = code or ""
-            rows.keys.append(token_key(type_name, param, system or "", value))
+            long = len(value) > _INDEXED
+            rows.keys.append((_long_token_key if long else token_key)(type_name, param, system or "", value))
             rows.keys.append(value_key(type_name, param, value))
             if system:
                 rows.keys.append(system_key(type_name, param, system))
@@ -258,10 +270,10 @@ def _references(rows: Rows, type_name: str, extracted: Extracted) -> None:
     for param, value in extracted.uris:
         key = uri_key(type_name, param, value)
         rows.keys.append(key)
-        if param in _SHARED_URIS:
+        if param in SHARED_URIS:
             rows.vocabulary.append(_uri_entry(type_name, param, key, value))
         else:
-            rows.strings.append((param_key(type_name, param), value[:512], None))
+            rows.strings.append((param_key(type_name, param), value[:_INDEXED], None))
 
 
 def _ranges(rows: Rows, type_name: str, extracted: Extracted) -> None:
@@ -285,7 +297,7 @@ def _quantity(rows: Rows, key: int, quantity: tuple) -> None:  # type: ignore[ty
 
 def _strings(rows: Rows, type_name: str, extracted: Extracted) -> None:
     for param, raw in extracted.strings:
-        folded = norm(raw)[:512]
+        folded = norm(raw)[:_INDEXED]
         rows.strings.append((param_key(type_name, param), folded, None if folded == raw else raw))
 
 
@@ -320,7 +332,7 @@ def _composite(rows: Rows, type_name: str, param: str, components: tuple) -> Non
         elif kind == "date":
             rows.spans.append((key, value[0], value[1]))
         elif kind == "string":
-            rows.strings.append((key, norm(value[0])[:512], value[0]))
+            rows.strings.append((key, norm(value[0])[:_INDEXED], value[0]))
         else:
             rows.keys.extend(composite_pair_key(type_name, param, lead, tail) for tail in _discrete(second))
 

@@ -164,7 +164,9 @@ _CURRENT = """
 SELECT rid, version, updated, deleted, method, type, id, keys, at, home, body
 FROM resource WHERE rid = ANY(%s::bigint[]) ORDER BY rid
 """
-_LOCK = _CURRENT + " FOR UPDATE"
+# Whoever waited for a lock may have a lower transaction number than the one waited for. The feed goes by these numbers:
+# such a transaction starts again and gets a higher one, so that the versions of a resource are in the feed's order.
+_LOCK = _CURRENT.replace("body\n", "body, age(xmin) < 0\n") + " FOR UPDATE"
 
 _ARCHIVE = """
 INSERT INTO history (rid, home, updated, version, type, deleted, method, id, body)
@@ -264,7 +266,10 @@ class Transaction:
         for rid in missing:
             self._locked[rid] = None
         names = load().resource_names
-        for rid, version, updated, deleted, method, type_code, id_, keys, at, home, body in await cursor.fetchall():
+        for row in await cursor.fetchall():
+            rid, version, updated, deleted, method, type_code, id_, keys, at, home, body, *overtaken = row
+            if overtaken and overtaken[0]:
+                raise SerializationFailure("another transaction that began later was here first")
             name = (names[type_code], id_)
             if name != wanted[rid]:
                 raise Conflict(f"the id {wanted[rid][1]} cannot be used for {wanted[rid][0]}: choose another one")

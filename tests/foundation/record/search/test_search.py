@@ -104,6 +104,16 @@ CASES = [
     ("Patient", "_tag=blue", "p1"),
     ("Patient", "_profile=http://example.org/p", "p1"),
     ("Patient", "_source=urn:s1", "p1"),
+    ("Patient", "_profile=http://example.org/p|1.0", "p1"),
+    ("Patient", "_profile:below=http://example.org", "p1"),
+    ("Patient", "_profile:below=http://example.org/p", "p1"),
+    ("Patient", "_profile:below=http://example.or", ""),
+    ("Patient", "_profile:above=http://example.org/p/q", "p1"),
+    ("Patient", "_profile:missing=true", "p2 p3 p4"),
+    ("Patient", "_source:below=urn:s1", "p1"),
+    ("Patient", "_source:above=urn:s1/x", "p1"),
+    ("Patient", "_filter=_profile sw http://exam", "p1"),
+    ("ValueSet", "_filter=url sw http://example.org/fhir/ValueSet/a/", "v2"),
     ("Patient", "_lastUpdated=gt2000", "p1 p2 p3 p4"),
     ("Patient", "_lastUpdated=lt2000", ""),
     ("Patient", "_list=l1", "p1 p3"),
@@ -222,6 +232,8 @@ SORTS = [
     ("Observation", "date:missing=false&_sort=subject:Patient.family,-date", "b2 b1 b7 b4 b3"),
     ("Observation", "value-quantity=gt0|http://unitsofmeasure.org|kg&_sort=value-quantity,_id", "b4 b5"),
     ("ValueSet", "_sort=-url", "v2 v1"),
+    ("Patient", "_sort=_profile", "p1 |p2 p3 p4"),
+    ("Patient", "_sort=-_source", "p1 |p2 p3 p4"),
 ]
 
 
@@ -293,6 +305,7 @@ async def test_a_search_over_all_types_takes_the_parameters_they_share(world):
 REFUSED = [
     ("Patient", "nam=x", "Did you mean name"),
     ("Patient", "name:below=x", ":contains"),
+    ("Observation", "subject:below=x", ":identifier"),
     ("Patient", "birthdate=yesterday", "birthdate"),
     ("Patient", "birthdate=2000-13", "calendar"),
     ("Observation", "code:in=http://x", "terminology"),

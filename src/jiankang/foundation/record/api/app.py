@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 from jiankang.fhir.definitions import load
 from jiankang.fhir.outcome import outcome
 from jiankang.foundation.record.api.routes import OPERATIONS, ROUTES, Route, allowed_methods
+from jiankang.foundation.record.bulk.receiving import takes_lines
 from jiankang.foundation.record.wire.bundles import indented
 from jiankang.foundation.record.wire.http import (
     Request,
@@ -25,7 +27,7 @@ from jiankang.foundation.record.wire.http import (
     read_body,
 )
 from jiankang.foundation.record.wire.server import Server
-from jiankang.kernel.errors import Issue, MethodNotAllowed, NotFound, Problem, Unavailable
+from jiankang.kernel.errors import Invalid, Issue, MethodNotAllowed, NotFound, Problem, Unavailable
 from jiankang.kernel.ids import new_uuid7
 from jiankang.kernel.jsontext import encode
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from jiankang.kernel.settings import Settings
 
 _log = logging.getLogger("jiankang.api")
+_HOST = re.compile(r"[A-Za-z0-9._~-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _BODIES = frozenset({"POST", "PUT", "PATCH"})
 _CORS_EXPOSED = "ETag, Location, Content-Location, Last-Modified, X-Request-Id, X-Progress, Retry-After"
 _CORS_HEADERS = (
@@ -85,8 +88,14 @@ class FhirApp:
         path = scope["path"].removeprefix(scope.get("root_path", ""))  # ASGI: path includes root_path
         settings = self.server.settings
         body = b""
-        if method in _BODIES:
-            body = await read_body(receive, headers, settings.max_bundle_bytes, settings.body_seconds)
+        streamed = takes_lines(method, path, headers)
+        if method in _BODIES and not streamed:
+            try:
+                body = await read_body(receive, headers, settings.max_bundle_bytes, settings.body_seconds)
+            except Problem as problem:  # the rest of the body may never come
+                response = refusal(problem)
+                response.headers.append(("Connection", "close"))
+                return response
         request = Request(
             self.server,
             self.server.authenticate(scope),
@@ -96,6 +105,7 @@ class FhirApp:
             headers,
             body,
             self._base_url(scope, headers),
+            receive=receive if streamed else None,
         )
         check_format(request)
         response = await dispatch(request)
@@ -107,9 +117,14 @@ class FhirApp:
         if self.server.settings.base_url:
             return self.server.settings.base_url.rstrip("/")
         host = headers.get("host") or "localhost"
+        if not _HOST.fullmatch(host):  # it comes back in every link; RFC 9112 §3.2
+            raise Invalid("the header Host is not the name of a host")
         return f"{scope.get('scheme', 'http')}://{host}{scope.get('root_path', '')}"
 
     async def _send(self, scope: Scope, send: Send, asked: dict[str, str], response: Response, request_id: str) -> None:
+        if response.stream is not None:
+            await self._send_stream(scope, send, asked, response, request_id)
+            return
         body, coding = packed(response.body, accepted_coding(asked.get("accept-encoding", "")))
         headers = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in response.headers]
         if body:
@@ -122,6 +137,18 @@ class FhirApp:
         headers += self._cors(scope, asked)
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    async def _send_stream(
+        self, scope: Scope, send: Send, asked: dict[str, str], response: Response, request_id: str
+    ) -> None:
+        headers = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in response.headers]
+        headers += [(b"content-type", response.content_type.encode()), (b"x-request-id", request_id.encode())]
+        headers += self._cors(scope, asked)
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        if scope["method"] != "HEAD" and response.stream is not None:
+            async for piece in response.stream:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
     def _cors(self, scope: Scope, asked: dict[str, str]) -> list[tuple[bytes, bytes]]:
         """https://fetch.spec.whatwg.org/#http-cors-protocol."""
@@ -163,11 +190,12 @@ def find_route(method: str, segments: tuple[str, ...]) -> Route:
     route = ROUTES.get((method, shape))
     if route is not None:
         return route
+    typed = (segments[0], *shape[1:]) if len(segments) > 1 else shape  # an operation of one type only
     if shape and shape[-1].startswith("$"):
-        route = OPERATIONS.get((method, shape))
+        route = OPERATIONS.get((method, shape)) or OPERATIONS.get((method, typed))
         if route is not None:
             return route
-    methods = allowed_methods(shape)
+    methods = allowed_methods(shape) or allowed_methods(typed)
     if methods:
         problem = MethodNotAllowed(f"{method} means nothing at /{'/'.join(segments)}; allowed: {', '.join(methods)}")
         problem.args = (problem.args[0], *methods)

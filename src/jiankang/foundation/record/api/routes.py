@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from jiankang.foundation.record.bulk import routes as bulk
 from jiankang.foundation.record.interactions import (
     capabilities,
     create,
@@ -19,6 +20,7 @@ from jiankang.foundation.record.interactions import (
     update,
     validate,
 )
+from jiankang.foundation.record.reindexing import operations as reindexing
 from jiankang.foundation.record.wire.http import Request, Response
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -29,7 +31,8 @@ class Route:
     """An interaction: how it is asked for, its code in the norm, and what does it.
 
     `shape` has Type, id, vid and member for what varies. `interaction` is a code of
-    http://hl7.org/fhir/R4/valueset-restful-interaction.html, or the name of an operation.
+    http://hl7.org/fhir/R4/valueset-restful-interaction.html, or the name of an operation, which `types` may narrow
+    to some types.
     """
 
     method: str
@@ -37,6 +40,7 @@ class Route:
     interaction: str
     handler: Handler
     definition: str = ""
+    types: tuple[str, ...] = ()
 
 
 _TABLE = (
@@ -45,6 +49,9 @@ _TABLE = (
     Route("POST", ("_search",), "search-system", search.search_system),
     Route("POST", (), "transaction", transaction.process),
     Route("GET", ("_history",), "history-system", history.history_system),
+    Route("GET", ("_bulk", "id"), "bulk-status", bulk.status),
+    Route("DELETE", ("_bulk", "id"), "bulk-cancel", bulk.cancel),
+    Route("GET", ("_bulk", "id", "member"), "bulk-file", bulk.file),
     Route("GET", ("Type",), "search-type", search.search_type),
     Route("POST", ("Type", "_search"), "search-type", search.search_type),
     Route("POST", ("Type",), "create", create.create),
@@ -65,6 +72,8 @@ _TABLE = (
 ROUTES = {(route.method, route.shape): route for route in _TABLE}
 
 _DEFINED = "http://hl7.org/fhir/OperationDefinition/"
+_OURS = "urn:jiankang:OperationDefinition:"
+_BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
 
 OPERATIONS = {
     (route.method, route.shape): route
@@ -78,6 +87,12 @@ OPERATIONS = {
         Route("POST", ("Type", "$validate"), "validate", validate.validate, f"{_DEFINED}Resource-validate"),
         Route("POST", ("Type", "id", "$validate"), "validate", validate.validate, f"{_DEFINED}Resource-validate"),
         Route("GET", ("Type", "id", "$validate"), "validate", validate.validate_stored, f"{_DEFINED}Resource-validate"),
+        Route("GET", ("$reindex",), "reindex", reindexing.show, f"{_OURS}reindex"),
+        Route("POST", ("$reindex",), "reindex", reindexing.again, f"{_OURS}reindex"),
+        Route(
+            "GET", ("Type", "id", "$reindex-status"), "reindex-status", reindexing.status, f"{_OURS}reindex-status",
+            ("SearchParameter",),
+        ),
         Route("GET", ("Type", "id", "$meta"), "meta", metadata.meta, f"{_DEFINED}Resource-meta"),
         Route("POST", ("Type", "id", "$meta-add"), "meta-add", metadata.meta_add, f"{_DEFINED}Resource-meta-add"),
         Route(
@@ -87,6 +102,18 @@ OPERATIONS = {
             metadata.meta_delete,
             f"{_DEFINED}Resource-meta-delete",
         ),
+        *(
+            route
+            for method in ("GET", "POST")
+            for route in (
+                Route(method, ("$export",), "export", bulk.export_system, f"{_BULK}export"),
+                Route(
+                    method, ("Type", "$export"), "export", bulk.export_patients, f"{_BULK}patient-export", ("Patient",)
+                ),
+                Route(method, ("Type", "id", "$export"), "export", bulk.export_one, f"{_BULK}group-export", ("Group",)),
+            )
+        ),
+        Route("POST", ("$import",), "import", bulk.begin_import, "urn:jiankang:operation:import"),
     )
 }
 

@@ -40,7 +40,7 @@ def statement(server: Server, base_url: str) -> dict[str, Any]:
     routes, added = server.routes
     routed = {route.interaction for route in routes}
     per_type = sorted({route.interaction for route in routes if route.shape[:1] == ("Type",)})
-    operations = _operations(added, per_type=True)
+    operations = [route for route in added if not route.shape[0].startswith("$")]
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -59,7 +59,7 @@ def statement(server: Server, base_url: str) -> dict[str, Any]:
                 "resource": [_resource(server, name, per_type, operations) for name in load().resource_names],
                 "interaction": _system_interactions(routed),
                 "searchParam": _common(),
-                "operation": _operations(added, per_type=False),
+                "operation": _operations([route for route in added if route.shape[:1] != ("Type",)]),
                 "compartment": [
                     f"http://hl7.org/fhir/CompartmentDefinition/{name.lower()}"
                     for name in sorted(load().compartment_names)
@@ -74,20 +74,22 @@ def _system_interactions(routed: set[str]) -> list[dict[str, str]]:
     return [{"code": code} for code in (*codes, *(["batch"] if "transaction" in codes else []))]
 
 
-def _operations(routes: Any, *, per_type: bool) -> list[dict[str, str]]:
+def _operations(routes: Any, type_name: str = "") -> list[dict[str, str]]:
+    """The operations that are routed, for a type those that it has."""
     found = {
-        route.interaction: route.definition
+        (route.interaction, route.definition)
         for route in routes
-        if (route.shape[:1] == ("Type",)) == per_type and route.definition
+        if route.definition and (not route.types or type_name in route.types)
     }
-    return [{"name": name, "definition": url} for name, url in sorted(found.items())]
+    return [{"name": name, "definition": url} for name, url in sorted(found)]
 
 
-def _resource(server: Server, name: str, interactions: list[str], operations: list[dict[str, str]]) -> dict[str, Any]:
-    parameters = server.registry.parameters(name)
+def _resource(server: Server, name: str, interactions: list[str], operations: list[Any]) -> dict[str, Any]:
+    parameters = server.registry.searchable(name)
     references = sorted(code for code, one in parameters.items() if one.type == "reference")
     compartments = load().compartment_names
-    shown = [one for one in operations if one["name"] != "everything" or name in compartments]
+    found = _operations(operations, name)
+    shown = [one for one in found if one["name"] != "everything" or name in compartments]
     return {
         "type": name,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{name}",
@@ -111,7 +113,7 @@ def _resource(server: Server, name: str, interactions: list[str], operations: li
 
 
 def _reverse(server: Server, target: str) -> list[str]:
-    cache = _reverse_cache.setdefault(id(server.registry), {})
+    cache = _reverse_cache.setdefault((id(server.registry), server.registry.version), {})
     if not cache:
         for name in load().resource_names:
             for code, one in server.registry.parameters(name).items():
@@ -121,7 +123,7 @@ def _reverse(server: Server, target: str) -> list[str]:
     return sorted(cache.get(target, []))
 
 
-_reverse_cache: dict[int, dict[str, list[str]]] = {}
+_reverse_cache: dict[tuple[int, int], dict[str, list[str]]] = {}
 
 
 def _common() -> list[dict[str, str]]:

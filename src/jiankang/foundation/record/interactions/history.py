@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -10,16 +9,17 @@ from jiankang.fhir.search import date_range
 from jiankang.foundation.record.versions import Window, history
 from jiankang.foundation.record.wire.bundles import bundle, history_entry
 from jiankang.foundation.record.wire.http import Response
-from jiankang.kernel.clock import instant
+from jiankang.kernel.clock import instant, moment
 from jiankang.kernel.errors import Invalid
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from jiankang.foundation.record.wire.http import Request
 
 DEFAULT_COUNT = 50
 MOST_COUNT = 1_000
 _KNOWN = frozenset({"_since", "_at", "_count", "_before", "_format", "_pretty"})
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def history_system(request: Request) -> Response:
@@ -73,7 +73,7 @@ def _number(request: Request, name: str, default: int) -> int:
     text = request.param(name)
     if text is None:
         return default
-    if not text.isdigit() or len(text) > 18:
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise Invalid(f"{name}={text} is not a whole number")
     return int(text)
 
@@ -84,4 +84,4 @@ def _moment(request: Request, name: str, *, end: bool) -> datetime | None:
     if text is None:
         return None
     lo, hi = date_range(text.replace(" ", "+"))
-    return _EPOCH + timedelta(microseconds=hi - 1 if end else lo)
+    return moment(hi - 1 if end else lo)

@@ -21,7 +21,7 @@ async def read(request: Request) -> Response:
 async def vread(request: Request) -> Response:
     """One version."""
     type_name, id_, _, version = request.segments
-    if not version.isdigit() or len(version) > 9:
+    if not version.isascii() or not version.isdigit() or len(version) > 9:
         raise NotFound(f"{type_name}/{id_} has no version {version}")
     return _shown(request, await request.server.record.vread(request.actor, type_name, id_, int(version)))
 

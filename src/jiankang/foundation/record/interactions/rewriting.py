@@ -15,20 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _REFERENCE = re.compile(rb'("reference"\s*:\s*")([^"\\]+)(")')
+_SEARCH = re.compile(rb'"reference"\s*:\s*"([^"\\?]+\?[^"\\]+)"')
 _QUOTED_URN = re.compile(rb'"(urn:(?:uuid|oid):[^"\\#]+)')
 _URI_TYPES = frozenset({"uri", "url", "canonical", "oid", "uuid"})
 _ROOT = re.compile(r"^(https?://.+/)[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}$")
 
 
-def conditional_references(raw: bytes) -> set[str]:
+def conditional_references(raw: bytes) -> frozenset[str]:
     """The references of the resource that are searches: Practitioner?identifier=system|value."""
     if b"?" not in raw:
-        return set()
-    return {
-        text.decode()
-        for _, text, _ in _REFERENCE.findall(raw)
-        if b"?" in text and not text.startswith((b"http:", b"https:", b"urn:", b"#"))
-    }
+        return frozenset()
+    return frozenset(
+        text.decode("utf-8", "replace")
+        for text in _SEARCH.findall(raw)
+        if not text.startswith((b"http:", b"https:", b"urn:", b"#"))
+    )
 
 
 _PLAIN_CONDITIONAL = re.compile(
@@ -41,9 +42,6 @@ def logical(raw: bytes, identifiers: Mapping[str, tuple[str, str, str]]) -> byte
 
     `identifiers` gives type, system and value of each. http://hl7.org/fhir/R4/references.html#logical
     """
-    if not any(name.encode() in raw for name in identifiers):
-        return raw
-
     def replace(match: re.Match[bytes]) -> bytes:
         known = identifiers.get(match.group(1).decode())
         if known is None:

@@ -88,6 +88,7 @@ class _Work:
     raw: bytes | None
     id: str | None = None
     condition: list[tuple[str, str]] | None = None
+    searches: frozenset[str] = frozenset()
     existing: Stored | None = None
     prepared: Prepared | None = None
     patch: Any = None
@@ -320,13 +321,14 @@ def _entry_of(response: Response) -> bytes:
 async def _transaction(request: Request, parsed: _Bundle) -> Response:
     works = [_work(request, entry, number) for number, entry in enumerate(parsed.entry)]
     _check_twice(works)
-    plain = not any(work.condition is not None for work in works) and not any(
-        work.raw and conditional_references(work.raw) for work in works
-    )
+    for work in works:
+        if work.raw is not None and work.method in {"POST", "PUT"}:
+            work.searches = conditional_references(work.raw)
+    plain = not any(work.condition is not None or work.searches for work in works)
     if plain:
         await _prepare_all(request, works, _NOTHING_RESOLVED)
 
-    async def work(tx: Transaction) -> None:
+    async def do(tx: Transaction) -> None:
         if not plain:
             await _resolve(request, tx, works)
         await _write(tx, works)
@@ -334,7 +336,7 @@ async def _transaction(request: Request, parsed: _Bundle) -> Response:
             if one.method == "GET":
                 one.response = await _guarded(one, _dispatched(request, one.asked, msgspec.Raw(), tx))
 
-    await request.server.record.run(request.actor, work)
+    await request.server.record.run(request.actor, do)
     entries = [_entry_of_work(request, one) for one in works]
     return Response(200, bundle("transaction-response", entries))
 
@@ -446,7 +448,10 @@ def _prepared(work: _Work, names: dict[str, str], identifiers: dict[str, tuple[s
     raw = work.raw or b""
     if len(raw) > limit:
         raise TooLarge(f"the resource has {len(raw)} bytes; at most {limit} are taken")
-    prepared = prepare(logical(rewritten(raw, names, work.full_url), identifiers), type_name=work.type)
+    raw = rewritten(raw, names, work.full_url)
+    if not work.searches.isdisjoint(identifiers):
+        raw = logical(raw, identifiers)
+    prepared = prepare(raw, type_name=work.type)
     if work.method == "PUT" and work.id is not None and prepared.id != work.id and work.condition is None:
         raise Invalid(f"the resource's id is {prepared.id}, the address says {work.id}", expression=[f"{work.type}.id"])
     return prepared
@@ -517,8 +522,8 @@ async def _references(request: Request, tx: Transaction, works: list[_Work]) -> 
     """
     wanted: dict[str, int] = {}
     for work in works:
-        if work.raw is not None and work.method in {"POST", "PUT"} and work.existing is None:
-            for one in conditional_references(work.raw):
+        if work.existing is None:
+            for one in work.searches:
                 wanted.setdefault(one, work.number)
     known = await _by_identifier(request, tx, wanted)
     logical_types = {name.strip() for name in request.server.settings.logical_references.split(",")}

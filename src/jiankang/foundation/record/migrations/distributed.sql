@@ -11,6 +11,13 @@ SELECT create_reference_table('claim');
 SELECT create_reference_table('dictionary');
 SELECT citus_add_local_table_to_metadata('change');
 SELECT citus_add_local_table_to_metadata('feed_reader');
+-- Taken with SKIP LOCKED, which rows kept on every node cannot be.
+SELECT citus_add_local_table_to_metadata('job');
+SELECT citus_add_local_table_to_metadata('job_part');
+SELECT citus_add_local_table_to_metadata('job_error');
+SELECT citus_add_local_table_to_metadata('search_parameter');
+SELECT citus_add_local_table_to_metadata('search_generation');
+SELECT citus_add_local_table_to_metadata('reindex');
 
 SELECT create_distributed_table('resource', 'home');
 SELECT create_distributed_table('history', 'home', colocate_with => 'resource');

@@ -22,13 +22,14 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A token whose keys must be looked up in the vocabulary first: by code, by system, or by its text."""
+    """A value whose keys must be looked up in the vocabulary first: by code, by system, by its text, or by its beginning."""
 
     type: str
     param: str
     code: str | None = None
     system: str | None = None
     text: str | None = None
+    prefix: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

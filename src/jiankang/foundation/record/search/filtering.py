@@ -20,7 +20,7 @@ from jiankang.foundation.record.search.criteria import (
     Updated,
     either,
 )
-from jiankang.foundation.record.search.values import text_criterion
+from jiankang.foundation.record.search.values import text_criterion, uri_beginning
 from jiankang.kernel.errors import Invalid, NotSupported
 
 if TYPE_CHECKING:
@@ -226,8 +226,9 @@ class _Filter:
                 [text_criterion(indexing.param_key(type_name, one), _STRING[operator], text) for one in codes]
             )
         if kind == "uri" and operator in {"eq", "sw"}:
-            modifier = "below" if operator == "sw" else ""
-            return self.reader.values.criterion(type_name, parameter, modifier, _escaped(text))
+            if operator == "sw":
+                return either([uri_beginning(type_name, one, text) for one in codes])
+            return self.reader.values.criterion(type_name, parameter, "", _escaped(text))
         if kind == "token" and operator == "eq":
             parse_token(text)
             return self.reader.values.criterion(type_name, parameter, "", text.replace(",", "\\,"))

@@ -329,10 +329,10 @@ class Reader:
         own = codes(parameter)
         if parameter.type == "date" and own == principal_dates(type_name):
             return SortKey("at", descending)
-        kind = _SORTABLE.get(parameter.type)
+        kind = "token" if code in indexing.SHARED_URIS else _SORTABLE.get(parameter.type)
         if kind is None or (code.startswith("_") and code not in {"_profile", "_source", "_tag", "_security"}):
             raise NotSupported(f"results cannot be sorted by {code}", expression=["_sort"])
-        if kind == "token" and not any(
+        if parameter.type == "token" and not any(
             kind_ in {"CodeableConcept", "Coding", "code", "boolean", "?"}
             for one in own
             for kind_, _, _ in leaf_types(type_name, self.registry.parameters(type_name)[one].expression)

@@ -112,10 +112,10 @@ class Runner:
             where = f"v.hash = {bound.big(param_key(one.type, one.param))}"
             if one.code is not None:
                 where += f" AND v.code = {bound.text(one.code)}"
+            elif one.prefix is not None:
+                where += _starting(bound, "v.code", one.prefix)
             elif one.text is not None:
-                where += f" AND v.norm >= {bound.text(one.text)}"
-                end = prefix_end(one.text)
-                where += "" if end is None else f" AND v.norm < {bound.text(end)}"
+                where += _starting(bound, "v.norm", one.text)
             else:
                 where += f" AND v.system = {bound.text(one.system or '')} AND v.code IS NOT NULL"
             parts.append(
@@ -238,6 +238,12 @@ class Runner:
         )
         rows = await self.fetch(text, bound.values)
         return max(_ESTIMATED, int(int(rows[0][0]) * share))
+
+
+def _starting(bound: Bound, column_name: str, prefix: str) -> str:
+    end = prefix_end(prefix)
+    below = "" if end is None else f" AND {column_name} < {bound.text(end)}"
+    return f" AND {column_name} >= {bound.text(prefix)}{below}"
 
 
 def _lookups(criterion: Criterion) -> Iterator[Lookup]:

@@ -64,7 +64,7 @@ _MODIFIERS: dict[str, frozenset[str]] = {
     "string": frozenset({"exact", "contains"}),
     "token": frozenset({"not", "text", "of-type"}),
     "uri": frozenset({"above", "below"}),
-    "reference": frozenset({"identifier", "above", "below"}),
+    "reference": frozenset({"identifier"}),
 }
 
 
@@ -188,8 +188,6 @@ class Values:
         """http://hl7.org/fhir/R4/search.html#reference."""
         if modifier == "identifier":
             return _by_identifier(type_name, code, raw)
-        if modifier in {"above", "below"}:
-            return _uri(type_name, code, modifier, parse_uri(raw))
         asked = parse_reference(raw, self.base_url)
         if asked.url is not None:
             return Keys((indexing.uri_key(type_name, code, asked.url),), code)
@@ -391,11 +389,17 @@ def text_criterion(hash_: int, mode: str, text: str) -> Criterion:
     return Text(hash_, mode, norm, text if mode == "exact" else "")
 
 
+def uri_beginning(type_name: str, code: str, prefix: str) -> Criterion:
+    """Uris that start with `prefix`, as they are written."""
+    if code in indexing.SHARED_URIS:
+        return Lookup(type_name, code, prefix=prefix)
+    return Text(indexing.param_key(type_name, code), "starts", prefix[:_NORM_CHARACTERS])
+
+
 def _uri(type_name: str, code: str, modifier: str, value: str) -> Criterion:
     equal = Keys((indexing.uri_key(type_name, code, value),), code)
     if modifier == "below":
-        under = value.rstrip("/") + "/"
-        return Some((equal, Text(indexing.param_key(type_name, code), "starts", under[:_NORM_CHARACTERS])))
+        return Some((equal, uri_beginning(type_name, code, value.rstrip("/") + "/")))
     if modifier == "above":
         ends = [place for place, letter in enumerate(value) if letter == "/"]
         above = {

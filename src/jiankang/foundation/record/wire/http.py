@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from dataclasses import dataclass, field
+from datetime import UTC
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
@@ -17,6 +18,7 @@ import zstandard
 from jiankang.kernel.errors import Invalid, NotAcceptable, TooLarge, Unavailable, UnsupportedMediaType
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from datetime import datetime
 
     from starlette.types import Receive
@@ -47,6 +49,7 @@ class Request:
     body: bytes
     base_url: str
     tx: Transaction | None = None
+    receive: Receive | None = None
 
     def param(self, name: str) -> str | None:
         """The last value of a parameter."""
@@ -76,12 +79,13 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """An answer before it is put on the wire."""
+    """An answer before it is put on the wire; a large one as a `stream` of pieces instead of a body."""
 
     status: int
     body: bytes = b""
     headers: list[tuple[str, str]] = field(default_factory=list)
     content_type: str = f"{JSON};charset=utf-8"
+    stream: AsyncIterator[bytes] | None = None
 
 
 def http_date(moment: datetime) -> str:
@@ -92,15 +96,16 @@ def http_date(moment: datetime) -> str:
 def parse_http_date(text: str) -> datetime | None:
     """An HTTP date; None when it is none (such a header is ignored, RFC 9110 §13.1.3)."""
     try:
-        return parsedate_to_datetime(text)
-    except ValueError:
+        moment = parsedate_to_datetime(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
 
 
 def parse_version(etag: str) -> int:
     """The version in an If-Match header: W/"3", "3" or 3. Raises Invalid for anything else."""
     text = etag.strip().removeprefix("W/").strip('"')
-    if not text.isdigit() or len(text) > 9:
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
         raise Invalid(f'the version {etag!r} is not one of ours: write W/"3" as in the ETag that you were given')
     return int(text)
 
@@ -150,7 +155,7 @@ async def read_body(receive: Receive, headers: dict[str, str], limit: int, secon
     if encoding not in {"identity", "", "gzip", "zstd"}:
         raise UnsupportedMediaType(f"the body is encoded with {encoding}: gzip, zstd or nothing is understood")
     declared = headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
+    if declared.isascii() and declared.isdigit() and int(declared[:18]) > limit:
         raise TooLarge(f"the body has {declared} bytes; at most {limit} are taken")
     try:
         async with asyncio.timeout(seconds):

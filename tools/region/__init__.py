@@ -1,0 +1,1 @@
+"""Synthetic people of Chengmai county (澄迈) and visitors to Hainan, as FHIR R4."""
