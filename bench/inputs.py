@@ -114,7 +114,9 @@ def fill_floor(database_url: str, lines: Iterable[bytes]) -> None:
 def exported(database_url: str, out: Path) -> list[Path]:
     """The record as NDJSON files."""
     command = [sys.executable, "-m", "jiankang.cli", "export", "--out", str(out), "--database-url", database_url]
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"export: {done.stderr[-2000:]}")
     return sorted(out.glob("*.ndjson"))
 
 

@@ -75,25 +75,27 @@ def copied(url: str, name: str) -> str:
 def started(command: list[str], seconds: float = 60) -> Iterator[Program]:
     """A program that prints its address when it is ready; ended with SIGTERM."""
     begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_ENV)
-    try:
-        port = None
-        while port is None:
-            ready, _, _ = select.select([process.stdout], [], [], seconds)
-            line = process.stdout.readline() if ready and process.stdout else ""
-            if not line:
-                raise SystemExit(f"{' '.join(command)} did not start")
-            port = _ADDRESS.search(line)
-        yield Program(int(port[1]), process.pid, begun)
-    finally:
-        process.send_signal(signal.SIGTERM)
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, env=_ENV)
         try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout:
-            process.stdout.close()
+            port = None
+            while port is None:
+                ready, _, _ = select.select([process.stdout], [], [], seconds)
+                line = process.stdout.readline() if ready and process.stdout else ""
+                if not line:
+                    said.seek(0)
+                    raise SystemExit(f"{' '.join(command)} did not start: {said.read()[-2000:]}")
+                port = _ADDRESS.search(line)
+            yield Program(int(port[1]), process.pid, begun)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout:
+                process.stdout.close()
 
 
 def ours(

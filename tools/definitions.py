@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "src"))
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tools")]
 
+import conformance_tables  # noqa: E402 - beside this file, wherever it is started
 from jiankang.fhir.definitions import model, tables  # noqa: E402 - the source tree may not be installed yet
 
 if TYPE_CHECKING:
@@ -33,11 +34,12 @@ CORE_VERSION = "4.0.1"
 STRUCTURE_URL = "http://hl7.org/fhir/StructureDefinition/"
 REGEX_URL = STRUCTURE_URL + "regex"
 BEST_PRACTICE_URL = STRUCTURE_URL + "elementdefinition-bestpractice"
+MAX_VALUE_SET_URL = STRUCTURE_URL + "elementdefinition-maxValueSet"
 ANY_RESOURCE = {"Resource", "DomainResource", "MetadataResource"}
 # R4 gives these the FHIRPath type System.String; https://jira.hl7.org/browse/FHIR-25262 names what was meant.
 SYSTEM_TYPES = {"Resource.id": "id", "Element.id": "string", "Extension.url": "uri"}
 WANTED_BUNDLES = ("Bundle-searchParams.json", "Bundle-valueset-expansions.json")
-WANTED_PREFIXES = ("StructureDefinition-", "CompartmentDefinition-")
+WANTED_PREFIXES = ("CompartmentDefinition-", *conformance_tables.PREFIXES)
 STAMP = "READY"
 
 
@@ -80,6 +82,7 @@ def _fingerprint(source: Path) -> str:
     for file in (
         _package_json(source),
         Path(__file__),
+        Path(conformance_tables.__file__),
         Path(model.__file__ or ""),
         Path(tables.__file__ or ""),
     ):
@@ -119,7 +122,7 @@ def _files(source: Path) -> Iterator[tuple[str, bytes]]:
 
 def compile_tables(source: Path, out: Path) -> dict[str, int]:
     """Read the package, write all tables, answer how many of each there are."""
-    structures: dict[str, Json] = {}
+    published: dict[str, dict[str, Json]] = {"StructureDefinition": {}, "CodeSystem": {}, "ValueSet": {}}
     compartments: list[Json] = []
     bundles: dict[str, list[Json]] = {}
     for name, text in _files(source):
@@ -128,8 +131,9 @@ def compile_tables(source: Path, out: Path) -> dict[str, int]:
             bundles[name] = [entry["resource"] for entry in content["entry"]]
         elif content["resourceType"] == "CompartmentDefinition":
             compartments.append(content)
-        elif _is_base_type(content):
-            structures[content["type"]] = content
+        else:
+            published[content["resourceType"]][content["url"]] = content
+    structures = {each["type"]: each for each in published["StructureDefinition"].values() if _is_base_type(each)}
     missing = [name for name in WANTED_BUNDLES if name not in bundles]
     if missing or not structures:
         raise SystemExit(f"{source} is not hl7.fhir.r4.examples: it lacks {', '.join(missing) or 'base types'}")
@@ -137,6 +141,11 @@ def compile_tables(source: Path, out: Path) -> dict[str, int]:
     resources = sorted(t.name for t in types.values() if t.kind == "resource" and not t.abstract)
     search = _search_parameters(bundles[WANTED_BUNDLES[0]])
     codes = _value_set_codes(bundles[WANTED_BUNDLES[1]], _required_value_sets(types.values()))
+    systems = conformance_tables.code_systems(published["CodeSystem"].values())
+    value_sets = conformance_tables.value_sets(bundles[WANTED_BUNDLES[1]], published["ValueSet"], systems)
+    _write(out, tables.STRUCTURES, conformance_tables.structures(published["StructureDefinition"].values()))
+    _write(out, tables.SYSTEMS, systems)
+    _write(out, tables.VALUE_SETS, value_sets)
     _write(out, tables.TYPES, (resources, {name: types[name] for name in sorted(types)}))
     _write(out, tables.SEARCH, search)
     _write(out, tables.COMPARTMENTS, _compartment_table(compartments))
@@ -146,6 +155,8 @@ def compile_tables(source: Path, out: Path) -> dict[str, int]:
         "types in all": len(types),
         "search parameters": len(search),
         "code lists": len(codes),
+        "value sets": len(value_sets),
+        "code systems": len(systems),
     }
 
 
@@ -234,11 +245,17 @@ def _element(definition: Json, *, is_parent: bool) -> model.Element:
         target_profiles=_target_profiles(definition),
         is_modifier=definition.get("isModifier", False),
         is_summary=definition.get("isSummary", False),
-        binding=model.Binding(binding["strength"], binding["valueSet"]) if "valueSet" in (binding or {}) else None,
+        binding=_binding(binding) if "valueSet" in binding else None,
         constraints=() if is_parent else _own_constraints(definition),
         short=definition.get("short", ""),
         max_length=definition.get("maxLength"),
+        profiles={each["code"]: tuple(each["profile"]) for each in definition.get("type", ()) if "profile" in each},
     )
+
+
+def _binding(definition: Json) -> model.Binding:
+    most = [each["valueCanonical"] for each in definition.get("extension", ()) if each["url"] == MAX_VALUE_SET_URL]
+    return model.Binding(definition["strength"], definition["valueSet"], most[0] if most else None)
 
 
 def _element_types(definition: Json, *, is_parent: bool) -> tuple[str, ...]:

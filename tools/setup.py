@@ -130,7 +130,7 @@ def packages() -> None:
 
 
 def definitions() -> None:
-    sources = [ROOT / "tools" / "definitions.py", ROOT / "package-lock.json"]
+    sources = [ROOT / "tools" / "definitions.py", ROOT / "tools" / "conformance_tables.py", ROOT / "package-lock.json"]
     sources += sorted((ROOT / "src" / "jiankang" / "fhir" / "definitions").glob("*.py"))
     value = digest(*sources)
     if changed("definitions", value) or not (COMPILED / "types.msgpack").exists():
@@ -139,11 +139,22 @@ def definitions() -> None:
         done("definitions", value)
 
 
+def terminology() -> None:
+    room = ROOT / "src" / "jiankang" / "foundation" / "terminology"
+    sources = [ROOT / "tools" / "terminology.py", ROOT / "package-lock.json", *sorted((room / "systems").glob("*.*"))]
+    value = digest(*(path for path in sources if path.is_file()))
+    if changed("terminology", value) or not (room / "compiled" / "builtin.msgpack").exists():
+        step("packing the code systems that come along")
+        run(PYTHON, "tools/terminology.py")
+        done("terminology", value)
+
+
 def main() -> None:
     check_machine()
     environment()
     packages()
     definitions()
+    terminology()
     print("-- ready: .venv/bin/jiankang --help", flush=True)
 
 

@@ -66,6 +66,18 @@ def _parser() -> argparse.ArgumentParser:
     db = add("db", "Look after the database's schema.", "jiankang db migrate")
     db.add_argument("action", choices=["migrate", "status"])
     db.add_argument("--distributed", action="store_true", help="spread the tables over a Citus cluster")
+    terminology = add(
+        "terminology", "Load large code systems and list what is there.", "jiankang terminology import Loinc_2.80.zip"
+    )
+    terminology.add_argument("action", choices=["import", "list"])
+    terminology.add_argument("paths", nargs="*", type=Path, metavar="FILE|DIR")
+    terminology.add_argument(
+        "--format", choices=["codesystem", "claml", "loinc", "rf2", "table"], help="of the files (else found out)"
+    )
+    terminology.add_argument("--url", help="of the code system, where the file does not say it")
+    terminology.add_argument("--system-version", dest="system_version", help="of the code system")
+    terminology.add_argument("--name", help="of the code system")
+    terminology.add_argument("--language", help="of its displays, such as zh-CN")
     add("doctor", "Check that everything needed is here.", "jiankang doctor")
     demo = add("demo", "Load example people, start the server and say what to try.", "jiankang demo --port 8000")
     demo.add_argument("--port", type=int, help="port to listen on (default 8000)")
@@ -173,6 +185,19 @@ def _db(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def _terminology(settings: Settings, options: argparse.Namespace) -> int:
+    from jiankang.foundation.terminology.importing import Named, cli_import, cli_list
+    from jiankang.serving import database
+
+    if options.action == "import" and not options.paths:
+        raise Invalid("name the files to import")
+    with database(settings, shared=True) as url:
+        if options.action == "list":
+            return cli_list(url, _say)
+        named = Named(options.url, options.system_version, options.name, options.language)
+        return cli_import(url, options.paths, named, options.format, _tell)
+
+
 def _doctor(settings: Settings, _: argparse.Namespace) -> int:
     from jiankang.doctor import checks
 
@@ -226,7 +251,7 @@ def _demo(settings: Settings, _: argparse.Namespace) -> int:
 
 
 _COMMANDS = {
-    "serve": _serve, "load": _load, "export": _export, "import": _import, "db": _db, "doctor": _doctor, "demo": _demo,
+    "serve": _serve, "load": _load, "export": _export, "import": _import, "db": _db, "terminology": _terminology, "doctor": _doctor, "demo": _demo,
 }  # fmt: skip
 
 

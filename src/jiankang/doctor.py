@@ -28,6 +28,8 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield _disk(settings)
     yield _port(settings)
     yield _database(settings)
+    if settings.database_url:
+        yield _session(settings)
 
 
 def _definitions() -> Check:
@@ -70,3 +72,18 @@ def _database(settings: Settings) -> Check:
         return "database", False, str(problem).strip()
     kind = "server" if settings.database_url else "embedded"
     return "database", number >= 15, f"PostgreSQL {row[0] if row else '?'} ({kind})"
+
+
+def _session(settings: Settings) -> Check:
+    """Whether requests' sessions have the planner settings that our queries count on; a pooler may drop them."""
+    import psycopg
+
+    from jiankang.kernel.database import SESSION_SETTINGS, session_differs
+
+    try:
+        wrong = session_differs(settings.database_url)
+    except psycopg.Error as problem:
+        return "sessions", False, str(problem).strip()
+    if wrong:
+        return "sessions", False, f"{', '.join(wrong)} not in force: ALTER ROLE … SET them (docs/operations)"
+    return "sessions", True, f"{len(SESSION_SETTINGS)} settings in force"

@@ -73,19 +73,26 @@ class Platform:
 
 
 def create_app(settings: Settings, database_url: str) -> Platform:
-    """The whole platform as one ASGI app, over the migrated database at `database_url`."""
+    """The whole platform as one ASGI app, over the migrated database at `database_url`.
+
+    Requests go through a pooler when `settings` name one.
+    """
     key = signing_key(settings)
+    pooled = settings.database_url if settings.direct_database_url else database_url
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with Record.open(database_url, connections=settings.connections) as record:
+        opened = Record.open(
+            pooled, connections=settings.connections, direct_url=database_url, prepare=settings.prepare_statements
+        )
+        async with opened as record:
             app.state.record = record
             open_room(record)
             platform.fhir = create_fhir_app(record, settings=settings, secret=key)
             tending = asyncio.create_task(tend(record))
-            async with Catalogue(record, platform.fhir.server.registry).running():
-                async with Runner(platform.fhir.server, database_url):
-                    yield
+            catalogue = Catalogue(record, platform.fhir.server.registry)
+            async with catalogue.running(), Runner(platform.fhir.server, database_url):
+                yield
             tending.cancel()
 
     async def health(request: Request) -> JSONResponse:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from jiankang.foundation.record.feed import renumber
 from jiankang.kernel import log
 from jiankang.kernel.errors import Forbidden, Unavailable
 from jiankang.kernel.migrations import migrate
@@ -43,20 +44,26 @@ def database(settings: Settings, *, shared: bool = False, migrating: bool = True
 
     With `shared`, an embedded server that was running already is left running.
     """
-    if settings.database_url:
+    if given := settings.direct_database_url or settings.database_url:
         if migrating:
-            migrate(settings.database_url, MIGRATIONS)
-        yield settings.database_url
+            _migrate(given)
+        yield given
         return
     before = _running(settings) if shared else None
     try:
         server = start_embedded(settings.data, shared_buffers=settings.shared_buffers)
         if migrating:
-            migrate(server.dsn, MIGRATIONS)
+            _migrate(server.dsn)
         yield server.dsn
     finally:
         if before is None and (ours := _running(settings)) is not None:
             ours.stop()
+
+
+def _migrate(database_url: str) -> None:
+    migrate(database_url, MIGRATIONS)
+    if renumber(database_url):
+        _log.warning("the database was restored into a younger server: the feed's places were moved accordingly")
 
 
 def _running(settings: Settings) -> EmbeddedPostgres | None:

@@ -17,7 +17,7 @@ NASTY_TEXTS = [
     "' OR 1=1 --", "%", "_", "%s", "%(x)s", "{}", "{0}", "$1", "*", "(a+)+$", "..", "../..", "a" * 5000, "é" * 3000, "张" * 3000,
     "\u202e", "\ufeff", "\x85", "\x7f", "\t", "\r\n", "ﬁ", "İ", "ß", "\U0010ffff", "\ufffe", "Patient/", "/Patient/1", "Patient/1/_history/1", "http://[::1", "http://x/Patient/1",
     "urn:uuid:", "urn:oid:1", "#", "#a", "?", "Patient?identifier=", "Patient?name=x", "true", "null", "missing", "5.4|http://unitsofmeasure.org|mg",
-    "5||", "5|||", "1|http://unitsofmeasure.org|((((", "1e300|http://unitsofmeasure.org|Ym5", "((((", "))))", "name eq \"", "name eq 'x'", 'not (name eq "x")',
+    "5||", "5|||", "1|http://unitsofmeasure.org|((((", "1e300|http://unitsofmeasure.org|Ym5", "((((", "))))", 'name eq "', "name eq 'x'", 'not (name eq "x")',
     "(" * 2000 + ")" * 2000, "a.b.c.d.e", "a:b:c", "-name", "--name", "W/", 'W/"', 'W/"²"', 'W/"9999999999"', '"1"', "*",
 ]  # fmt: skip
 

@@ -300,9 +300,9 @@ class Machine(RuleBasedStateMachine):
     # -- what must hold
 
     @precondition(lambda self: self.model)
-    @rule(data=st.data())
-    def read_one(self, data):
-        kind, id_ = data.draw(st.sampled_from(sorted(self.model)))
+    @rule(pick=st.integers(0, 40))
+    def read_one(self, pick):
+        kind, id_ = list(self.model)[pick % len(self.model)]  # what a race leaves differs from run to run
         answer = self.ask("GET", f"/{kind}/{id_}")
         body = self.live(kind, id_)
         assert answer.status == (200 if body else 410)

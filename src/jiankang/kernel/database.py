@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 
 # Every query of ours is meant to walk indexes from few rows: a planner misled by young statistics must not choose
 # to read whole tables, and a plan must not depend on the values of its first callers.
-_SESSION = (
-    "-c timezone=UTC -c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off "
-    "-c statement_timeout=60s -c lock_timeout=30s -c idle_in_transaction_session_timeout=120s"
-)
+# Where a pooler drops what a connection asks for, the role must have them: deploy/postgresql/role.sql.
+SESSION_SETTINGS = {
+    "timezone": "UTC",
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "enable_seqscan": "off",
+    "statement_timeout": "1min",
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "2min",
+}
+_SESSION = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
 
 
 _LOOK_SECONDS = 2.0
@@ -80,6 +87,13 @@ def open_pool(
         kwargs={"autocommit": True, "options": _SESSION, "connect_timeout": 5},
     )
     return pool
+
+
+def session_differs(database_url: str) -> list[str]:
+    """Names of the session settings that do not reach the server through this address."""
+    with psycopg.connect(database_url, autocommit=True, options=_SESSION, connect_timeout=5) as db:
+        found = {name: db.execute(f"SHOW {name}").fetchone() for name in SESSION_SETTINGS}
+    return [name for name, value in found.items() if value != (SESSION_SETTINGS[name],)]
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Changes of the database schema, in order, once each.
 
 A migration is a file `NNNN_name.sql`; each runs in a transaction of its own under one lock, and is remembered with the
-digest of its text, so that a changed past is noticed instead of silently differing between machines.
+digest of its text, so that a changed past is noticed instead of silently differing between machines. What a newer
+version applied is left alone: old and new processes work side by side while they are restarted one after another.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from jiankang.kernel.errors import Conflict
 
 _NAME = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
 _LOCK = 7_421_906_335
+_LOCK_SECONDS = 10
 _TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migration (
     name text PRIMARY KEY, digest text NOT NULL, applied timestamptz NOT NULL DEFAULT now())
@@ -61,10 +63,15 @@ def status(database_url: str, folders: Path | Sequence[Path]) -> list[Migration]
 
 @translated()
 def migrate(database_url: str, folders: Path | Sequence[Path]) -> list[str]:
-    """Apply what is missing; the names of what was applied. Raises Conflict when an applied file was changed since."""
+    """Apply what is missing; the names of what was applied.
+
+    Raises Conflict when an applied file was changed since, Unavailable when a table stays in use for `_LOCK_SECONDS`.
+    """
     new: list[str] = []
     with psycopg.connect(database_url, autocommit=True) as db:
         db.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        db.execute("SET statement_timeout = 0")
+        db.execute(f"SET lock_timeout = '{_LOCK_SECONDS}s'")  # others queue behind whoever waits for a table
         db.execute(_TABLE)
         done = _applied(db)
         for path in _files(folders):

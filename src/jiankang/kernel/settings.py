@@ -27,6 +27,9 @@ class Settings:
     database_url: str = _setting(
         "", "Address of a PostgreSQL server ≥ 15 (`postgresql://…`). Empty: an embedded server under `data`."
     )
+    direct_database_url: str = _setting(
+        "", "The same database without a pooler in between, for schema changes, bulk work and wake-ups; empty: as above."
+    )
     data: Path = _setting(_DATA, "Folder of the embedded server, of exports and of keys made here.")
     host: str = _setting("127.0.0.1", "Address to listen on. Only loopback is allowed until people can sign in.")
     port: int = _setting(8000, "Port to listen on; 0 takes a free one.")

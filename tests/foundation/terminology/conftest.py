@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+
 from jiankang.foundation.terminology import open_room
 
 COLOURS = "http://example.org/colours"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from jiankang.fhir.definitions.model import (
     Binding,
+    CodeSystemCodes,
     Component,
     Constraint,
     Element,
@@ -17,6 +18,7 @@ from jiankang.fhir.definitions.tables import Definitions, load
 
 __all__ = [
     "Binding",
+    "CodeSystemCodes",
     "Component",
     "Constraint",
     "Definitions",

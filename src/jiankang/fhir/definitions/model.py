@@ -18,10 +18,14 @@ class Constraint(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Binding(msgspec.Struct, frozen=True, array_like=True):
-    """Which codes an element takes, and how strictly (http://hl7.org/fhir/R4/terminologies.html#strength)."""
+    """Which codes an element takes, and how strictly (http://hl7.org/fhir/R4/terminologies.html#strength).
+
+    `max_value_set`: the set that even codes of an extensible or preferred binding must be from.
+    """
 
     strength: str
     value_set: str
+    max_value_set: str | None = None
 
 
 class Element(msgspec.Struct, frozen=True, array_like=True):
@@ -29,7 +33,7 @@ class Element(msgspec.Struct, frozen=True, array_like=True):
 
     `types` are type names; a backbone, an element with children of its own, is named by its path
     ("Observation.component"). `max` is None when unbounded. `target_profiles` are the resource types that a
-    reference may point to; () is any.
+    reference may point to; () is any. `profiles` are those that a type must conform to here ("SimpleQuantity").
     http://hl7.org/fhir/R4/elementdefinition.html
     """
 
@@ -47,6 +51,7 @@ class Element(msgspec.Struct, frozen=True, array_like=True):
     constraints: tuple[Constraint, ...] = ()
     short: str = ""
     max_length: int | None = None
+    profiles: dict[str, tuple[str, ...]] = {}
 
 
 class TypeDefinition(msgspec.Struct, frozen=True, array_like=True, dict=True):
@@ -93,3 +98,15 @@ class SearchParameter(msgspec.Struct, frozen=True, array_like=True):
     comparators: tuple[str, ...] = ()
     modifiers: tuple[str, ...] = ()
     description: str = ""
+
+
+class CodeSystemCodes(msgspec.Struct, frozen=True, array_like=True):
+    """The codes of a code system with their displays ("" where there is none).
+
+    `content` is 'complete' when these are all codes there are, else 'fragment', 'example' or 'not-present'.
+    http://hl7.org/fhir/R4/codesystem.html
+    """
+
+    content: str
+    case_sensitive: bool
+    displays: dict[str, str]

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import zstandard
 
-from jiankang.fhir.definitions.model import SearchParameter, TypeDefinition
+from jiankang.fhir.definitions.model import CodeSystemCodes, SearchParameter, TypeDefinition
 
 COMPILED = Path(__file__).parent / "compiled"
-TYPES, SEARCH, COMPARTMENTS, CODES = (
+TYPES, SEARCH, COMPARTMENTS, CODES, STRUCTURES, SYSTEMS, VALUE_SETS = (
     "types.msgpack",
     "search.msgpack",
     "compartments.msgpack",
     "codes.msgpack",
+    "structures.msgpack",
+    "systems.msgpack",
+    "valuesets.msgpack",
 )
 
 _type_decoder = msgspec.msgpack.Decoder(TypeDefinition)
 _search_decoder = msgspec.msgpack.Decoder(tuple[SearchParameter, ...])
 _raw_decoder = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
 _codes_decoder = msgspec.msgpack.Decoder(dict[str, str])
+_system_decoder = msgspec.msgpack.Decoder(CodeSystemCodes)
+_value_set_decoder = msgspec.msgpack.Decoder(dict[str, frozenset[str]])
+_structure_decoder = msgspec.msgpack.Decoder(dict[str, Any])
+_packed_decoder = msgspec.msgpack.Decoder(dict[str, bytes])
 _compartments_decoder = msgspec.msgpack.Decoder(dict[str, dict[str, tuple[str, ...]]])
 
 
@@ -145,6 +154,44 @@ class Definitions:
             raw = self._codes.get(key)
             self._codes_ready[key] = None if raw is None else _codes_decoder.decode(raw)
         return self._codes_ready[key]
+
+    @cached_property
+    def _value_sets(self) -> dict[str, msgspec.Raw]:
+        return _raw_decoder.decode(self._read(VALUE_SETS))
+
+    def value_set(self, url: str) -> Mapping[str, frozenset[str]] | None:
+        """Codes by system of a value set of the norm; None when they cannot be counted up, or it is not the norm's.
+
+        http://hl7.org/fhir/R4/terminologies-valuesets.html
+        """
+        raw = self._value_sets.get(url)
+        return None if raw is None else _value_set_decoder.decode(raw)
+
+    @cached_property
+    def _systems(self) -> dict[str, msgspec.Raw]:
+        return _raw_decoder.decode(self._read(SYSTEMS))
+
+    def code_system(self, url: str) -> CodeSystemCodes | None:
+        """The codes of a code system that the norm publishes (http://hl7.org/fhir/R4/terminologies-systems.html)."""
+        raw = self._systems.get(url)
+        return None if raw is None else _system_decoder.decode(raw)
+
+    @cached_property
+    def _structures(self) -> dict[str, bytes]:
+        return _packed_decoder.decode(self._read(STRUCTURES))
+
+    @property
+    def structure_urls(self) -> Collection[str]:
+        """Canonical URLs of all types, profiles and extensions that the norm publishes."""
+        return self._structures.keys()
+
+    def structure(self, url: str) -> dict[str, Any] | None:
+        """A StructureDefinition of the norm with its snapshot, read anew each time; None when there is none.
+
+        http://hl7.org/fhir/R4/structuredefinition.html
+        """
+        packed = self._structures.get(url)
+        return None if packed is None else _structure_decoder.decode(zstandard.decompress(packed))
 
 
 @cache

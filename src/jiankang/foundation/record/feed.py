@@ -54,6 +54,39 @@ ORDER BY c.xid, c.seq LIMIT %s
 _MOVE = "UPDATE feed_reader SET xid = %s::xid8, seq = %s, moved = now() WHERE name = %s"
 
 
+# A dump that is restored into a younger server brings transaction numbers from its future: what is written next would
+# get lower ones and be passed over by every reader. All that was restored is committed, so one number will do for it;
+# in the order of `seq` the versions of a resource still follow one another.
+_FROM_THE_FUTURE = """
+SELECT greatest((SELECT xid FROM change ORDER BY xid DESC LIMIT 1), (SELECT max(xid) FROM feed_reader))
+    >= pg_snapshot_xmax(pg_current_snapshot())
+"""
+_PLACES_AGAIN = """
+UPDATE feed_reader AS f SET xid = '1', seq = coalesce(
+    (SELECT min(c.seq) - 1 FROM change AS c WHERE (c.xid, c.seq) > (f.xid, f.seq)), (SELECT max(seq) FROM change), 0)
+"""
+_BEFORE_ALL = "UPDATE change SET xid = '1' WHERE xid <> '1'"
+
+
+@translated()
+def renumber(database_url: str) -> bool:
+    """Put the feed right after a dump was restored into a younger server; whether that was needed.
+
+    No reader misses a change; it may be given some again that it has seen. To be called before anything is written.
+    """
+    with psycopg.connect(database_url, autocommit=True) as db:
+        if db.execute(_FROM_THE_FUTURE).fetchone() != (True,):
+            return False
+        db.execute("SET statement_timeout = 0")
+        with db.transaction():
+            db.execute("LOCK TABLE change, feed_reader IN EXCLUSIVE MODE")
+            if db.execute(_FROM_THE_FUTURE).fetchone() != (True,):
+                return False  # somebody else did it meanwhile
+            db.execute(_PLACES_AGAIN)
+            db.execute(_BEFORE_ALL)
+    return True
+
+
 async def deliver(record: Record, reader: str, handle: Handler, limit: int = 500) -> int:
     """Hand the next changes to `handle` and move the reader on, both in one transaction; how many there were.
 
@@ -87,7 +120,8 @@ async def follow(record: Record, reader: str, handle: Handler, *, limit: int = 5
             while await deliver(record, reader, handle, limit):
                 pass
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):  # wait_for may lose a cancellation before Python 3.12
+                    await wake.wait()
     finally:
         listener.cancel()
 

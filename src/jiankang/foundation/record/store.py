@@ -517,9 +517,17 @@ class Record:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, database_url: str, *, connections: int = 8, **options: Any) -> AsyncIterator[Record]:
-        """The record in the (migrated) database at `database_url`, with up to `connections` connections for requests."""
-        async with open_pool(database_url, 1, connections) as pool, open_pool(database_url, 0, 2) as side:
+    async def open(
+        cls, database_url: str, *, connections: int = 8, direct_url: str = "", prepare: bool = True, **options: Any
+    ) -> AsyncIterator[Record]:
+        """The record in the (migrated) database at `database_url`, with up to `connections` connections for requests.
+
+        When a pooler answers there, `direct_url` is the database itself: for what needs a session of its own.
+        """
+        async with (
+            open_pool(database_url, 1, connections, prepare=prepare) as pool,
+            open_pool(direct_url or database_url, 0, 2) as side,
+        ):
             record = cls(pool, side, **options)
             await record.load_dictionaries()
             record.distributed = await _is_distributed(side)

@@ -5,6 +5,7 @@ http://hl7.org/fhir/R4/codesystem-operations.html, http://hl7.org/fhir/R4/values
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -343,13 +344,10 @@ async def subsumes(codes: Codes, one: Coding, other: Coding) -> str:
     if one.system != other.system:
         raise Invalid("$subsumes compares codes of one code system")
     system = await codes.system(one.system, one.version or other.version)
-    found: list[Concept] = []
-    for each in (one, other):
-        concept = await codes.concept(system, each.code)
-        if concept is None:
-            raise NotFound(f"the code {each.code[:100]!r} is not in {system.canonical}")
-        found.append(concept)
-    a, b = found
+    a, b = await asyncio.gather(codes.concept(system, one.code), codes.concept(system, other.code))
+    if a is None or b is None:
+        missing = one.code if a is None else other.code
+        raise NotFound(f"the code {missing[:100]!r} is not in {system.canonical}")
     if a.code == b.code or (isinstance(system, System) and a.n == b.n):
         return "equivalent"
     if a.n in b.ancestors:

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from jiankang.foundation.terminology.builtin import builtin
+from jiankang.foundation.terminology.gathering import BY_CODE, BY_PLACE, COLUMNS, Gathering
 from jiankang.foundation.terminology.grammars import GRAMMARS, Grammar
 from jiankang.foundation.terminology.model import (
     Concept,
@@ -34,10 +35,9 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 
-COLUMNS = "system, n, last, flags, code, display, parents, ancestors, more"
 _SYSTEMS = "SELECT id, url, version, polyhierarchy, concepts, header FROM code_system WHERE url = %s AND ready"
-_BY_CODE = f"SELECT {COLUMNS} FROM concept WHERE system = %s AND code = ANY(%s::text[])"
-_BY_PLACE = f"SELECT {COLUMNS} FROM concept WHERE system = %s AND n = ANY(%s::integer[])"
+_CODES = f"SELECT {COLUMNS} FROM concept WHERE system = %s AND code = ANY(%s::text[])"
+_PLACES = f"SELECT {COLUMNS} FROM concept WHERE system = %s AND n = ANY(%s::integer[])"
 _FOLDED = f"SELECT {COLUMNS} FROM concept WHERE words @@ %s::tsquery AND system = %s AND lower(code) = lower(%s)"
 _CHILDREN = (
     f"SELECT {COLUMNS} FROM concept WHERE system = %s AND n > %s AND n <= %s AND %s = ANY(parents) ORDER BY n LIMIT %s"
@@ -81,6 +81,7 @@ class Memory:
         self.concepts: Recent[Concept] = Recent(20_000)
         self.value_sets: Recent[dict[str, Any]] = Recent(500)
         self.others: Recent[Any] = Recent(1_000)
+        self.composes: Recent[Any] = Recent(500)
         self.answers: Recent[bytes] = Recent(2_000)
 
 
@@ -90,6 +91,8 @@ class Terminology:
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         self.pool = pool
         self.memory = Memory(-1)
+        self.by_code = Gathering(pool, BY_CODE)
+        self.by_place = Gathering(pool, BY_PLACE)
         self._waiting: list[asyncio.Future[None]] = []
         self._busy = False
 
@@ -98,11 +101,11 @@ class Terminology:
         """What is known now; inside the transaction of `db` when one is given, then nothing is remembered."""
         async with AsyncExitStack() as stack:
             if db is not None:
-                yield Codes(self.pool, stack, Memory(-1), db)
+                yield Codes(self, stack, Memory(-1), db)
                 return
             await self._look()
             with translated():
-                yield Codes(self.pool, stack, self.memory, None)
+                yield Codes(self, stack, self.memory, None)
 
     async def _look(self) -> None:
         """Wait for a look at the count of changes that begins now or later."""
@@ -142,9 +145,10 @@ class Codes:
     """What is known now. A connection is taken when the first thing is not remembered."""
 
     def __init__(
-        self, pool: AsyncConnectionPool[Any], stack: AsyncExitStack, memory: Memory, db: AsyncConnection[Any] | None
+        self, room: Terminology, stack: AsyncExitStack, memory: Memory, db: AsyncConnection[Any] | None
     ) -> None:
-        self._pool = pool
+        self._room = room
+        self._alone = db is not None
         self._stack = stack
         self._db = db
         self.memory = memory
@@ -153,7 +157,7 @@ class Codes:
         """The connection of this question."""
         db = self._db
         if db is None:
-            taken: AsyncConnection[Any] = await self._stack.enter_async_context(self._pool.connection())
+            taken: AsyncConnection[Any] = await self._stack.enter_async_context(self._room.pool.connection())
             self._db = taken
             return taken
         return db
@@ -242,24 +246,42 @@ class Codes:
             return found
         if "\x00" in code:
             return None
-        rows = await self.rows(_BY_CODE, (system.id, [code]))
-        if not rows and not system.case_sensitive:
+        row = await self._row(system, code)
+        if row is None and not system.case_sensitive:
             word = folded(code)[:60].replace("\\", "\\\\").replace("'", "''")
             rows = await self.rows(_FOLDED, (f"'{system.id}:{word}'", system.id, code))
-        return self.memory.concepts.put((system.id, code), as_concept(rows[0])) if rows else None
+            row = rows[0] if rows else None
+        return None if row is None else self.memory.concepts.put((system.id, code), as_concept(row))
+
+    async def _row(self, system: System, code: str) -> Sequence[Any] | None:
+        if self._alone:
+            rows = await self.rows(_CODES, (system.id, [code]))
+            return rows[0] if rows else None
+        return await self._room.by_code.row(system.id, code)
 
     async def concepts(self, system: System, codes: Sequence[str]) -> dict[str, Concept]:
         """Those of `codes` that the system has, by code."""
         found = {code: kept for code in codes if (kept := self.memory.concepts.get((system.id, code))) is not None}
         missing = [code for code in codes if code not in found and "\x00" not in code]
         if missing:
-            for row in await self.rows(_BY_CODE, (system.id, missing)):
+            for row in await self.rows(_CODES, (system.id, missing)):
                 found[row[4]] = self.memory.concepts.put((system.id, row[4]), as_concept(row))
         return found
 
     async def at(self, system: System, places: Sequence[int]) -> list[Concept]:
         """The concepts at these places."""
-        return [as_concept(row) for row in await self.rows(_BY_PLACE, (system.id, list(places)))] if places else []
+        known = {place: kept for place in places if (kept := self.memory.concepts.get((system.id, place))) is not None}
+        missing = [place for place in places if place not in known]
+        if missing:
+            for row in await self._at(system, missing):
+                known[row[1]] = self.memory.concepts.put((system.id, row[1]), as_concept(row))
+        return [known[place] for place in places if place in known]
+
+    async def _at(self, system: System, places: Sequence[int]) -> Sequence[Sequence[Any]]:
+        if self._alone or len(places) > 1:
+            return await self.rows(_PLACES, (system.id, list(places)))
+        row = await self._room.by_place.row(system.id, places[0])
+        return [] if row is None else [row]
 
     async def children(self, system: System, concept: Concept, limit: int = 1_000) -> list[Concept]:
         """The concepts right below one."""

@@ -83,6 +83,14 @@ def read_compose(value_set: dict[str, Any]) -> Compose:
     )
 
 
+def compose_of(codes: Codes, value_set: dict[str, Any]) -> Compose:
+    """The same, read once for each value set that is remembered."""
+    kept: tuple[dict[str, Any], Compose] | None = codes.memory.composes.get(id(value_set))
+    if kept is None or kept[0] is not value_set:
+        kept = codes.memory.composes.put(id(value_set), (value_set, read_compose(value_set)))
+    return kept[1]
+
+
 def _read_include(raw: dict[str, Any]) -> Include:
     concepts, filters = raw.get("concept"), raw.get("filter", [])
     system = raw.get("system")
@@ -140,7 +148,7 @@ class Planner:
 
     async def plan(self, value_set: dict[str, Any]) -> Plan:
         """What the value set holds. Raises Cyclic, UnknownValueSet, UnknownSystem, TooCostly."""
-        compose = read_compose(value_set)
+        compose = compose_of(self.codes, value_set)
         plan: Plan = {}
         for include in compose.includes:
             _join(plan, await self._included(include))
@@ -279,7 +287,7 @@ class Members:
 
     async def holds(self, value_set: dict[str, Any], url: str, code: str, version: str | None) -> bool:
         """Whether the value set holds the code of the system. Systems that are not known are noted in `unknown`."""
-        compose = read_compose(value_set)
+        compose = compose_of(self.codes, value_set)
         included = False
         for include in compose.includes:
             if await self._matches(include, url, code, version):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jiankang.foundation.terminology.asking import shown_display, with_supplements
-from jiankang.foundation.terminology.codes import COLUMNS, Codes, as_concept
+from jiankang.foundation.terminology.codes import Codes, as_concept
 from jiankang.foundation.terminology.composing import Part, Plan, Planner, Versions
 from jiankang.foundation.terminology.model import Concept, System
 from jiankang.foundation.terminology.words import folded, query_of, words_of
@@ -138,38 +138,69 @@ def _matches(text: str, item: dict[str, Any], concept: Concept | None) -> bool:
     return all(any(word.startswith(each) for word in words) for each in wanted)
 
 
-async def _fill_selected(
-    codes: Codes, page: _Page, part: Part, system: System, planner: Planner, wish: Wish
-) -> None:  # fmt: skip
+_LIGHT = "system, n, last, flags, code, display, '{}'::integer[], '{}'::integer[], NULL::text"
+_FULL = "system, n, last, flags, code, display, parents, '{}'::integer[], more"
+
+
+async def _fill_selected(codes: Codes, page: _Page, part: Part, system: System, planner: Planner, wish: Wish) -> None:
     """Codes that a condition selects, in tree order; those that match a filter with the shortest names first."""
-    sql, values = f"system = %s AND ({part.where.sql})", [system.id, *part.where.values]
-    if wish.active_only:
-        sql += " AND flags & 1 = 0"
-    order = "n"
-    if wish.filter:
-        sql += " AND words @@ %s::tsquery"
-        values.append(query_of(system.id, wish.filter))
-        order = "length(display), n"
-    rows: list[tuple[Any, ...]] = []
-    if page.left:
-        rows = await codes.rows(
-            f"SELECT {COLUMNS}, count(*) OVER () FROM concept WHERE {sql} ORDER BY {order} LIMIT %s OFFSET %s",
-            (*values, page.left, page.skip),
-        )
-    if rows:
-        matched = int(rows[0][-1])
-    elif page.skip or not page.left:
-        matched = int((await codes.rows(f"SELECT count(*) FROM concept WHERE {sql}", values))[0][0])
+    columns = _FULL if wish.designations or wish.language or wish.designation_languages or wish.nested else _LIGHT
+    if part.where.span is not None and not wish.filter and not wish.active_only:
+        matched, rows = await _between(codes, page, system, part.where.span, columns)
     else:
-        matched = 0
+        matched, rows = await _matching(codes, page, part, system, wish, columns)
     page.total += matched
     page.skip = max(0, page.skip - matched)
     page.left -= len(rows)
     for row in rows:
-        concept = as_concept(row[:-1])
-        page.items.append(
-            await _item(codes, part, concept, concept.code, planner.named.get((part.url, concept.code)), wish)
+        concept = as_concept(row)
+        said = planner.named.get((part.url, concept.code))
+        page.items.append(await _item(codes, part, concept, concept.code, said, wish))
+
+
+async def _between(
+    codes: Codes, page: _Page, system: System, span: tuple[int, int], columns: str
+) -> tuple[int, list[tuple[Any, ...]]]:  # fmt: skip
+    """A page of concepts whose places follow one another: their number is known without counting."""
+    first, last = span[0], min(span[1], system.count - 1)
+    start = first + page.skip
+    stop = min(last, start + page.left - 1)
+    rows: list[tuple[Any, ...]] = []
+    if start <= stop:
+        rows = await codes.rows(
+            f"SELECT {columns} FROM concept WHERE system = %s AND n BETWEEN %s AND %s ORDER BY n",
+            (system.id, start, stop),
         )
+    return max(0, last - first + 1), rows
+
+
+async def _matching(
+    codes: Codes, page: _Page, part: Part, system: System, wish: Wish, columns: str
+) -> tuple[int, list[tuple[Any, ...]]]:  # fmt: skip
+    """A page of the concepts that meet the conditions, and how many do in all."""
+    source, order = "concept", "n"
+    values: list[Any] = []
+    if wish.filter:  # the words name the system too, so that their index alone finds the rows
+        source, order = "(SELECT * FROM concept WHERE words @@ %s::tsquery OFFSET 0) AS hit", "length(display), n"
+        values.append(query_of(system.id, wish.filter))
+    sql = f"system = %s AND ({part.where.sql})" + (" AND flags & 1 = 0" if wish.active_only else "")
+    values += [system.id, *part.where.values]
+    key = ("count", sql, repr(values))
+    matched: int | None = codes.memory.others.get(key)
+    rows: list[tuple[Any, ...]] = []
+    if page.left:
+        counted = "0" if matched is not None else "count(*) OVER ()"
+        found = await codes.rows(
+            f"SELECT {columns}, {counted} FROM {source} WHERE {sql} ORDER BY {order} LIMIT %s OFFSET %s",
+            (*values, page.left, page.skip),
+        )
+        rows = [row[:-1] for row in found]
+        if matched is None and (found or not page.skip):
+            matched = int(found[0][-1]) if found else 0
+    if matched is None:
+        matched = int((await codes.rows(f"SELECT count(*) FROM {source} WHERE {sql}", values))[0][0])
+    codes.memory.others.put(key, matched)
+    return matched, rows
 
 
 async def _item(

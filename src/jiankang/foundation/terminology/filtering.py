@@ -37,13 +37,14 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A condition on rows of `concept` of one system: SQL and its values."""
+    """A condition on rows of `concept` of one system: SQL and its values; `span` when it is a range of places."""
 
     sql: str
     values: tuple[Any, ...] = ()
+    span: tuple[int, int] | None = None
 
 
-ALL = Where("true")
+ALL = Where("true", (), (0, 1 << 30))
 NONE = Where("false")
 
 
@@ -131,7 +132,7 @@ async def _where_in_hierarchy(codes: Codes, system: System, op: str, value: str)
     if op == "child-of":
         return Where("%s = ANY(parents)", (root.n,))
     first = root.n if op != "descendent-of" else root.n + 1
-    inside = Where("n BETWEEN %s AND %s", (first, root.last))
+    inside = Where("n BETWEEN %s AND %s", (first, root.last), (first, root.last))
     if system.polyhierarchy:
         itself = "n = %s OR " if op != "descendent-of" else ""
         inside = Where(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _LATIN = re.compile(r"[^\W_]+")
 _HAN = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -18,32 +19,35 @@ def folded(text: str) -> str:
     """`text` in lower case, without accents, in half width."""
     if text.isascii():
         return text.lower()
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in plain if not unicodedata.combining(letter))
+    lower = text.casefold()
+    plain = unicodedata.normalize("NFKD", lower)
+    return lower if plain == lower else "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
 def words_of(text: str) -> set[str]:
     """The words that a text is found by. Chinese runs give each pair of neighbours, and their last character."""
     text = folded(text)
     if text.isascii():
-        return {word[:_LONGEST] for word in _LATIN.findall(text)}
+        words = _LATIN.findall(text)
+        return set(words) if len(text) <= _LONGEST else {word[:_LONGEST] for word in words}
     found: set[str] = set()
     for run in _RUN.findall(text):
         if _HAN.match(run):
-            found.update(run[place : place + 2] for place in range(len(run)))
+            found.update([run[place : place + 2] for place in range(len(run))])
         else:
-            found.update(word[:_LONGEST] for word in _LATIN.findall(run))
+            found.update([word[:_LONGEST] for word in _LATIN.findall(run)])
     return found
 
 
-def lexemes(system: int, code: str, texts: list[str]) -> str:
+def lexemes(system: int, code: str, texts: Iterable[str]) -> str:
     """The words of a concept as the text of a tsvector."""
-    found = {folded(code)[:_LONGEST]}
+    found: set[str] = set()
     for text in texts:
         found |= words_of(text)
         if len(found) > _MOST:
             break
-    return " ".join(f"'{system}:{_quoted(word)}'" for word in sorted(found) if word)
+    found.add(_quoted(folded(code)[:_LONGEST]))  # other words are of letters and digits only
+    return f"'{system}:" + f"' '{system}:".join(found) + "'"
 
 
 def query_of(system: int, filter_text: str) -> str:

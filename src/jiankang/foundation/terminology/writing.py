@@ -42,6 +42,15 @@ def drafts_of(concepts: Iterable[dict[str, Any]], parent: str | None = None) -> 
             stack.append((iter(concept["concept"]), str(concept.get("code", ""))))
 
 
+def escaped(text: str) -> str:
+    """A text as COPY reads it."""
+    return text if text.isprintable() and "\\" not in text else text.translate(_ESCAPES)
+
+
+def _array(numbers: Iterable[int]) -> str:
+    return "{" + ",".join(map(str, numbers)) + "}" if numbers else "{}"
+
+
 def fact(system: int, name: str, value: str | None = None) -> int:
     """The digest by which a property, or one value of it, is found."""
     return key64(f"{system}|{name}" if value is None else f"{system}|{name}={value}")
@@ -67,31 +76,41 @@ class Rows:
     def __init__(self, system: int, hierarchy: Hierarchy) -> None:
         self.system = system
         self.hierarchy = hierarchy
+        self._names: dict[str, int] = {}
 
     def row(self, number: int, draft: Draft) -> str:
         """The COPY line of the concept that came as `number`."""
         tree, system = self.hierarchy, self.system
-        parents, ancestors = tree.parents[number], tree.ancestors[number]
-        facts = set()
-        for each in draft.properties:
-            name = each.get("code", "")
-            facts.add(fact(system, name))
-            facts.add(fact(system, name, value_text(each)))
         more: dict[str, Any] = {}
+        facts: set[int] = set()
+        names = [draft.code, draft.display]
+        flags = POLY if tree.polyhierarchy else 0
         if draft.definition:
             more["definition"] = draft.definition
         if draft.designations:
             more["designation"] = draft.designations
+            names += [each.get("value", "") for each in draft.designations]
         if draft.properties:
             more["property"] = draft.properties
-        names = [draft.code, draft.display, *(each.get("value", "") for each in draft.designations)]
-        flags = flags_of(draft.properties) | (POLY if tree.polyhierarchy else 0)
-        shown = encode(more).decode().translate(_ESCAPES) if more else "\\N"
+            facts = self._facts(draft.properties)
+            flags |= flags_of(draft.properties)
+        shown = encode(more).decode().replace("\\", "\\\\") if more else "\\N"
+        words = lexemes(system, draft.code, names)
         return (
-            f"{system}\t{tree.place[number]}\t{tree.last[number]}\t{flags}\t{draft.code.translate(_ESCAPES)}\t"
-            f"{draft.display.translate(_ESCAPES)}\t{{{','.join(map(str, parents))}}}\t{{{','.join(map(str, ancestors))}}}\t"
-            f"{{{','.join(map(str, facts))}}}\t{shown}\t{lexemes(system, draft.code, names).translate(_ESCAPES)}\n"
+            f"{system}\t{tree.place[number]}\t{tree.last[number]}\t{flags}\t{escaped(draft.code)}\t{escaped(draft.display)}\t"
+            f"{_array(tree.parents[number])}\t{_array(tree.ancestors[number])}\t{_array(facts)}\t{shown}\t{escaped(words)}\n"
         )
+
+    def _facts(self, properties: Sequence[dict[str, Any]]) -> set[int]:
+        facts: set[int] = set()
+        names = self._names
+        for each in properties:
+            name = each.get("code", "")
+            if name not in names:
+                names[name] = fact(self.system, name)
+            facts.add(names[name])
+            facts.add(fact(self.system, name, value_text(each)))
+        return facts
 
     def closure(self, number: int) -> str:
         """The COPY lines of its ancestors, where the tree does not tell them all."""

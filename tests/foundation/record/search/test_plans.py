@@ -85,8 +85,7 @@ def moving_keys():
         found.append(compartment_key("Patient", rid))
         found.append(compartment_key("Encounter", resource_key("Encounter", f"e{n}")))
         for type_name in ("Observation", "Encounter"):
-            for code in ("subject", "patient"):
-                found.append(indexing.reference_key(type_name, code, rid))
+            found += [indexing.reference_key(type_name, code, rid) for code in ("subject", "patient")]
         found.append(indexing.reference_key("Observation", "encounter", resource_key("Encounter", f"e{n}")))
         for m in range(12):
             token = indexing.token_key("Observation", "code", LOINC, f"{m}-1")

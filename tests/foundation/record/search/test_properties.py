@@ -1,3 +1,4 @@
+# ruff: noqa: PERF401 - the world is written down kind by kind
 """Whatever is asked, chained, reversed, filtered, sorted or included: the answer is that of a plain loop over all resources."""
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _REFERENCE = re.compile(rb'("reference"\s*:\s*")([^"\\]+)(")')
 _SEARCH = re.compile(rb'"reference"\s*:\s*"([^"\\?]+\?[^"\\]+)"')
 _QUOTED_URN = re.compile(rb'"(urn:(?:uuid|oid):[^"\\#]+)')
+_LINK = re.compile(rb"""(?:href|src)=(?:\\"|')([^"'\\]+)""")
+_TEXT_LINK = re.compile(r"""((?:href|src)=(["']))([^"']+)(?=\2)""")
 _URI_TYPES = frozenset({"uri", "url", "canonical", "oid", "uuid"})
 _ROOT = re.compile(r"^(https?://.+/)[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}$")
 
@@ -71,26 +73,38 @@ def _made_logical(value: Any, identifiers: Mapping[str, tuple[str, str, str]]) -
     return {"type": known[0], "identifier": {"system": known[1], "value": known[2]}} | kept
 
 
-def rewritten(raw: bytes, names: Mapping[str, str], full_url: str | None) -> bytes:
+class Names:
+    """What addresses stand for: fullUrls of entries and conditional references, with `Type/id` for each."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = names
+        self.quick = {name.encode(): target.encode() for name, target in names.items()}
+
+
+def rewritten(raw: bytes, names: Names, full_url: str | None) -> bytes:
     """The resource's text with every reference to one of `names` replaced by the address it stands for."""
-    if not names:
+    quick = names.quick
+    if not quick:
         return raw
     root = _ROOT.match(full_url) if full_url else None
-    base = root.group(1) if root else None
+    base = root.group(1).encode() if root else None
 
     def replace(match: re.Match[bytes]) -> bytes:
-        text = match.group(2).decode("utf-8", "replace")
-        plain, mark, fragment = text.partition("#")
-        target = names.get(plain) or (names.get(base + plain) if base else None)
-        if target is None:
-            return match.group(0)
-        return match.group(1) + (target + mark + fragment).encode() + match.group(3)
+        before, text, after = match.groups()
+        target = quick.get(text)
+        if target is not None:
+            return before + target + after
+        plain, mark, fragment = text.partition(b"#")
+        target = quick.get(plain) or (quick.get(base + plain) if base else None)
+        return match.group(0) if target is None else before + target + mark + fragment + after
 
     text = _REFERENCE.sub(replace, raw)
-    left = {one.decode("utf-8", "replace") for one in _QUOTED_URN.findall(text)}
-    if any(one in names for one in left) or (b"<div" in text and any(name.encode() in text for name in names)):
+    if any(one in quick for one in _QUOTED_URN.findall(text)) or (
+        b"<div" in text and any(one in quick for one in _LINK.findall(text))
+    ):
         value = decode(text)
-        changed = _walk(value, str(value.get("resourceType")), names) if isinstance(value, dict) else value
+        known = names.names
+        changed = _walk(value, str(value.get("resourceType")), known) if isinstance(value, dict) else value
         return encode(changed) if changed != value else text
     return text
 
@@ -117,8 +131,4 @@ def _walk(value: Any, type_name: str, names: Mapping[str, str]) -> Any:
 
 
 def _narrative(text: str, names: Mapping[str, str]) -> str:
-    for name, target in names.items():
-        for quote in ('"', "'"):
-            text = text.replace(f"href={quote}{name}{quote}", f"href={quote}{target}{quote}")
-            text = text.replace(f"src={quote}{name}{quote}", f"src={quote}{target}{quote}")
-    return text
+    return _TEXT_LINK.sub(lambda match: match[1] + names.get(match[3], match[3]), text)

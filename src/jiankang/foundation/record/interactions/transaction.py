@@ -17,7 +17,7 @@ from jiankang.foundation.record.interactions.answers import expect_content
 from jiankang.foundation.record.interactions.conditions import claims, matches, one_match
 from jiankang.foundation.record.interactions.delete import delete_matching
 from jiankang.foundation.record.interactions.preparing import THREAD_BYTES
-from jiankang.foundation.record.interactions.rewriting import conditional_references, logical, rewritten
+from jiankang.foundation.record.interactions.rewriting import Names, conditional_references, logical, rewritten
 from jiankang.foundation.record.interactions.update import check_id
 from jiankang.foundation.record.store import Change, Prepared, Stored, prepare
 from jiankang.foundation.record.wire.bundles import bundle, text
@@ -105,13 +105,11 @@ class _Work:
 async def process(request: Request) -> Response:
     """Do all of a Bundle's entries: a transaction wholly or not at all, a batch each for itself."""
     expect_content(request, JSON_TYPES)
-    if len(request.body) > THREAD_BYTES:
-        parsed = await asyncio.to_thread(_read, request.body)
-    else:
-        parsed = _read(request.body)
     most = request.server.settings.max_bundle_entries
-    if len(parsed.entry) > most:
-        raise TooLarge(f"the Bundle has {len(parsed.entry)} entries; at most {most} are taken: send it in parts")
+    if len(request.body) > THREAD_BYTES:
+        parsed = await asyncio.to_thread(_read, request.body, most)
+    else:
+        parsed = _read(request.body, most)
     if parsed.type == "batch":
         return await _batch(request, parsed)
     if parsed.type == "transaction":
@@ -122,7 +120,7 @@ async def process(request: Request) -> Response:
     )
 
 
-def _read(body: bytes) -> _Bundle:
+def _read(body: bytes, most: int) -> _Bundle:
     """The Bundle's frame, its resources still as text. Raises Invalid or Unprocessable with what is wrong."""
     try:
         parsed = _decoder.decode(body)
@@ -134,6 +132,8 @@ def _read(body: bytes) -> _Bundle:
         raise Invalid(
             f"a {parsed.resourceType} cannot be posted here: send a Bundle, or post to /{parsed.resourceType}"
         )
+    if len(parsed.entry) > most:
+        raise TooLarge(f"the Bundle has {len(parsed.entry)} entries; at most {most} are taken: send it in parts")
     _check_frame(body, parsed)
     return parsed
 
@@ -427,7 +427,7 @@ async def _prepare_all(request: Request, works: list[_Work], resolved: _Resolved
 
 def _prepare_each(works: list[_Work], resolved: _Resolved, limit: int) -> None:
     """Prepare every resource; all problems of all entries at once."""
-    names = _names(works) | resolved.addresses
+    names = Names(_names(works) | resolved.addresses)
     issues: list[Issue] = []
     kind: type[Problem] = Unprocessable
     for work in works:
@@ -444,7 +444,7 @@ def _prepare_each(works: list[_Work], resolved: _Resolved, limit: int) -> None:
         raise kind(issues=issues)
 
 
-def _prepared(work: _Work, names: dict[str, str], identifiers: dict[str, tuple[str, str, str]], limit: int) -> Prepared:
+def _prepared(work: _Work, names: Names, identifiers: dict[str, tuple[str, str, str]], limit: int) -> Prepared:
     raw = work.raw or b""
     if len(raw) > limit:
         raise TooLarge(f"the resource has {len(raw)} bytes; at most {limit} are taken")

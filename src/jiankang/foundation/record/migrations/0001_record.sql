@@ -113,6 +113,9 @@ CREATE TABLE quantity (
 );
 CREATE INDEX quantity_hash_lo ON quantity (hash, lo, rid);
 CREATE INDEX quantity_hash_canon ON quantity (hash, canon_unit, canon_lo, rid);
+-- Ranges are few: "greater than" reads them by their upper ends, and points by their only one.
+CREATE INDEX quantity_hash_range ON quantity (hash, hi, rid) WHERE lo < hi;
+CREATE INDEX quantity_hash_canon_range ON quantity (hash, canon_unit, canon_hi, rid) WHERE canon_lo < canon_hi;
 CREATE INDEX quantity_rid ON quantity (rid);
 
 CREATE TABLE vocabulary (

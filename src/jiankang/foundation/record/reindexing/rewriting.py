@@ -59,8 +59,8 @@ async def rewrite(
         if before is None or bytes(before[0]) != rows.present or list(before[1]) != rows.words:
             changed.add(one.stored.rid)
     updates = [_update(one) for one in made if one.stored.rid in changed]
-    for values in updates:
-        await tx.db.execute(_UPDATE, values)
+    if updates:
+        await tx.db.cursor().executemany(_UPDATE, updates)
     return len(updates)
 
 

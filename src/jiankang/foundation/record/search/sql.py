@@ -476,7 +476,10 @@ def _set_words(bound: Bound, criterion: Words) -> str:
 def _set_chain(bound: Bound, criterion: Chain) -> str:
     t, i = bound.alias("t"), bound.alias("i")
     inner = checked(bound, criterion.inner, criterion.target)
-    parts = [f"SELECT rid FROM idx WHERE {column(constant)} = {t}.rid # {bound.big(constant)}" for constant in criterion.constants]
+    parts = [
+        f"SELECT rid FROM idx WHERE {column(constant)} = {t}.rid # {bound.big(constant)}"
+        for constant in criterion.constants
+    ]
     return f"SELECT {i}.rid FROM ({inner} OFFSET 0) {t} CROSS JOIN LATERAL ({' UNION ALL '.join(parts)} OFFSET 0) {i}"
 
 
