@@ -46,7 +46,7 @@ def main() -> int:
         print("terminology: up to date")
         return 0
     began = time.perf_counter()
-    table = pack([*_own(), *(resource for folder in folders for resource in _resources(folder))])
+    table = pack([*_own(), *_currencies(), *(resource for folder in folders for resource in _resources(folder))])
     TABLE.parent.mkdir(parents=True, exist_ok=True)
     TABLE.write_bytes(msgspec.msgpack.encode(table))
     marker.write_text(stamp)
@@ -68,6 +68,18 @@ def _own() -> Iterator[Json]:
     yield from own_resources()
 
 
+def _currencies() -> Iterator[Json]:
+    """ISO 4217, which R4 has as the expansion of a value set only."""
+    path = ROOT / "node_modules" / "hl7.fhir.r4.expansions" / "ValueSet-currencies.json"
+    if path.is_file():
+        contains = json.loads(path.read_bytes())["expansion"]["contains"]
+        concepts = [{"code": each["code"], "display": each["display"]} for each in contains]
+        yield {
+            "resourceType": "CodeSystem", "url": "urn:iso:std:iso:4217", "name": "Currencies", "title": "ISO 4217",
+            "status": "active", "content": "complete", "concept": concepts,
+        }  # fmt: skip
+
+
 def _resources(folder: Path) -> Iterator[Json]:
     for kind in ("CodeSystem", "ValueSet", "NamingSystem"):
         for path in sorted(folder.glob(f"{kind}-*.json")):
@@ -75,7 +87,7 @@ def _resources(folder: Path) -> Iterator[Json]:
 
 
 def pack(resources: list[Json]) -> Json:
-    """The table: by kind and URL [version, title, concepts, packed JSON]; the first of several with a URL stays."""
+    """The table: by kind and URL a list of [version, title, concepts, packed JSON], one for each version, best first."""
     table: Json = {"CodeSystem": {}, "ValueSet": {}, "names": {}}
     packer = zstandard.ZstdCompressor(level=12)
     for resource in resources:
@@ -85,16 +97,19 @@ def pack(resources: list[Json]) -> Json:
                 table["names"].setdefault(name, url)
             continue
         kind, url = resource["resourceType"], resource.get("url")
-        if not url or url in table[kind] or resource.get("content") == "supplement":
+        known = table[kind].setdefault(url, []) if url else []
+        version = resource.get("version", "")
+        if not url or resource.get("content") == "supplement" or any(each[0] == version for each in known):
             continue
         short = {name: value for name, value in resource.items() if name not in DROPPED}
         count = _count(resource.get("concept", []))
         title = resource.get("title") or resource.get("name", "")
         body = packer.compress(json.dumps(short, ensure_ascii=False, separators=(",", ":")).encode())
-        table[kind][url] = [resource.get("version", ""), title, count, body]
+        known.append([version, title, count, body])
         for each in resource.get("identifier", []):
             if str(each.get("value", "")).startswith("urn:oid:") and kind == "CodeSystem":
                 table["names"].setdefault(each["value"], url)
+    table["CodeSystem"] = {url: found for url, found in table["CodeSystem"].items() if found}
     return table
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from jiankang.foundation.record.bulk.working import Runner
 from jiankang.foundation.record.dictionaries import tend
 from jiankang.foundation.record.reindexing import Catalogue
 from jiankang.foundation.record.store import Record
-from jiankang.foundation.terminology import open_room
+from jiankang.foundation.terminology import catch_up, open_room
 from jiankang.kernel.errors import Problem
 
 if TYPE_CHECKING:
@@ -89,11 +89,13 @@ def create_app(settings: Settings, database_url: str) -> Platform:
             app.state.record = record
             open_room(record)
             platform.fhir = create_fhir_app(record, settings=settings, secret=key)
-            tending = asyncio.create_task(tend(record))
+            tending = asyncio.gather(tend(record), catch_up(record))
             catalogue = Catalogue(record, platform.fhir.server.registry)
             async with catalogue.running(), Runner(platform.fhir.server, database_url):
                 yield
             tending.cancel()
+            with suppress(asyncio.CancelledError):
+                await tending
 
     async def health(request: Request) -> JSONResponse:
         """Whether this process can reach its database."""

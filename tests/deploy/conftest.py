@@ -36,8 +36,7 @@ def region():
         made.server("server1")
         made.server("server2")
         made.door()
-        for name in ("server1", "server2"):
-            module.within(60, lambda name=name: made.up(name))
+        made.until_up("server1", "server2")
         assert made.running["door"].poll() is None, made.log("door")
         yield made
     finally:

@@ -204,6 +204,10 @@ class Region:
             connection.request("GET", "/health")
             return connection.getresponse().status == 200
 
+    def until_up(self, *names: str, seconds: float = 60) -> None:
+        for name in names:
+            within(seconds, lambda name=name: self.up(name))
+
     def door(self) -> None:
         self.certificates()
         port = str(self.ports["door"])

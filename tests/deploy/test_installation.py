@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import json
 import threading
-import time
 
 import pytest
 import zstandard
@@ -120,22 +119,12 @@ def test_servers_are_restarted_one_after_the_other_and_nobody_notices(region):
         for name in ("server1", "server2"):
             assert region.stop(name) == 0
             region.server(name)
-            deadline = time.monotonic() + 40
-            while not _up(region, name):
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+            region.until_up(name)
     finally:
         stop.set()
         asking.join()
     assert len(told) > 5
     assert set(told) == {(201, 200)}
-
-
-def _up(region, name: str) -> bool:
-    try:
-        return region.up(name)
-    except OSError:
-        return False
 
 
 @pytest.mark.parametrize("path", ["/", "/fhir/metadata"])

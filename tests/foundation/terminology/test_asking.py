@@ -20,13 +20,25 @@ def paint(rig):
 def test_lookup_tells_display_designations_properties_and_neighbours(rig):
     found = rig.get("/CodeSystem/$lookup", system=COLOURS, code="red")["parameter"]
     assert {"name": "display", "valueString": "Red"} in found
-    names = [part["valueString"] for each in found if each["name"] == "designation" for part in each["part"] if part["name"] == "value"]
+    names = [
+        part["valueString"]
+        for each in found
+        if each["name"] == "designation"
+        for part in each["part"]
+        if part["name"] == "value"
+    ]
     assert names == ["红色", "Rouge"]
     properties = {
         (each["part"][0]["valueCode"], str(next(v for k, v in each["part"][1].items() if k.startswith("value"))))
         for each in found if each["name"] == "property"
     }  # fmt: skip
-    assert properties >= {("parent", "colour"), ("child", "crimson"), ("child", "scarlet"), ("warm", "True"), ("wave", "700")}
+    assert properties >= {
+        ("parent", "colour"),
+        ("child", "crimson"),
+        ("child", "scarlet"),
+        ("warm", "True"),
+        ("wave", "700"),
+    }
 
 
 def test_lookup_answers_in_the_language_asked_for(rig):
@@ -46,7 +58,9 @@ def test_lookup_of_an_unknown_code_or_system_is_404(rig):
 
 def test_lookup_by_post_with_a_coding(rig):
     coding = {"system": COLOURS, "code": "no colour 😀"}
-    found = rig.post("/CodeSystem/$lookup", {"resourceType": "Parameters", "parameter": [{"name": "coding", "valueCoding": coding}]})
+    found = rig.post(
+        "/CodeSystem/$lookup", {"resourceType": "Parameters", "parameter": [{"name": "coding", "valueCoding": coding}]}
+    )
     assert {"name": "display", "valueString": "None at all"} in found["parameter"]
 
 
@@ -139,10 +153,13 @@ def test_an_operation_of_another_type_does_not_exist(rig):
 
 def test_a_batch_validates_many_codes(rig):
     entries = [
-        {"request": {"method": "GET", "url": f"CodeSystem/$validate-code?url={COLOURS}&code={code}"}} for code in ("red", "green")
+        {"request": {"method": "GET", "url": f"CodeSystem/$validate-code?url={COLOURS}&code={code}"}}
+        for code in ("red", "green")
     ]
     found = rig.post("", {"resourceType": "Bundle", "type": "batch", "entry": entries})
-    results = [{p["name"]: p for p in entry["resource"]["parameter"]}["result"]["valueBoolean"] for entry in found["entry"]]
+    results = [
+        {p["name"]: p for p in entry["resource"]["parameter"]}["result"]["valueBoolean"] for entry in found["entry"]
+    ]
     assert results == [True, False]
 
 
@@ -170,11 +187,14 @@ def test_hl7s_own_systems_and_the_chinese_ones_are_here(rig):
     assert gender["display"] == "Female"
     sex = rig.ask("/CodeSystem/$lookup", system="urn:oid:2.16.156.10011.2.3.3.4", code="2", displayLanguage="en")
     assert sex["display"] == "female"
-    assert rig.ask("/CodeSystem/$subsumes", system="urn:jiankang:codes:divisions", codeA="469023", codeB="469023100001") == {
-        "outcome": "subsumes"
-    }
+    assert rig.ask(
+        "/CodeSystem/$subsumes", system="urn:jiankang:codes:divisions", codeA="469023", codeB="469023100001"
+    ) == {"outcome": "subsumes"}
     binding = rig.ask(
-        "/ValueSet/$validate-code", url="http://hl7.org/fhir/ValueSet/administrative-gender|4.0.1", code="male", inferSystem="true"
+        "/ValueSet/$validate-code",
+        url="http://hl7.org/fhir/ValueSet/administrative-gender|4.0.1",
+        code="male",
+        inferSystem="true",
     )
     assert binding["result"] is True
     by_oid = rig.ask("/CodeSystem/$lookup", system="urn:oid:2.16.840.1.113883.5.1", code="F")
@@ -186,9 +206,16 @@ def test_a_code_system_that_contradicts_itself_is_refused_whole(rig, bad):
     concepts = [{"code": "a"}, {"code": "a"}]
     if bad == "circle":
         concepts = [
-            {"code": one, "property": [{"code": "parent", "valueCode": other}]} for one, other in (("a", "b"), ("b", "a"))
+            {"code": one, "property": [{"code": "parent", "valueCode": other}]}
+            for one, other in (("a", "b"), ("b", "a"))
         ]
-    resource = {"resourceType": "CodeSystem", "url": "http://example.org/bad", "status": "active", "content": "complete", "concept": concepts}
+    resource = {
+        "resourceType": "CodeSystem",
+        "url": "http://example.org/bad",
+        "status": "active",
+        "content": "complete",
+        "concept": concepts,
+    }
     assert rig.put(resource, "bad", ok=False).status == 422
     rig.get("/CodeSystem/bad", status=404)
     rig.get("/CodeSystem/$lookup", system="http://example.org/bad", code="a", status=404)

@@ -63,7 +63,9 @@ def test_imports_are_intersected_within_an_include_and_united_between_them(rig):
     warm = put(rig, "warm", filtered("warm", "=", "true"))
     both = put(rig, "both", {"valueSet": [red, warm]})
     assert rig.codes(url=both) == ["red", "crimson"]
-    within = put(rig, "within", {"system": COLOURS, "concept": [{"code": "blue"}, {"code": "scarlet"}], "valueSet": [red]})
+    within = put(
+        rig, "within", {"system": COLOURS, "concept": [{"code": "blue"}, {"code": "scarlet"}], "valueSet": [red]}
+    )
     assert rig.codes(url=within) == ["scarlet"]
     either = put(rig, "either", {"valueSet": [both]}, filtered("concept", "is-a", "blue"))
     assert rig.codes(url=either) == ["red", "crimson", "blue", "navy"]
@@ -101,13 +103,18 @@ def test_the_tree_is_nested_when_asked(rig):
     url = put(rig, "everything", {"system": COLOURS})
     top = rig.get("/ValueSet/$expand", url=url, excludeNested="false")["expansion"]["contains"]
     assert [each["code"] for each in top] == ["colour", "no colour 😀"]
-    assert [[below["code"] for below in each.get("contains", [])] for each in top[0]["contains"]] == [["crimson", "scarlet"], ["navy"]]
+    assert [[below["code"] for below in each.get("contains", [])] for each in top[0]["contains"]] == [
+        ["crimson", "scarlet"],
+        ["navy"],
+    ]
     assert top[0]["abstract"] is True
 
 
 def test_displays_and_designations_in_a_language(rig):
     url = put(rig, "reds", filtered("concept", "is-a", "red"))
-    found = rig.get("/ValueSet/$expand", url=url, displayLanguage="zh-CN", includeDesignations="true")["expansion"]["contains"]
+    found = rig.get("/ValueSet/$expand", url=url, displayLanguage="zh-CN", includeDesignations="true")["expansion"][
+        "contains"
+    ]
     assert [each["display"] for each in found] == ["红色", "Crimson red", "猩红色"]
     assert found[0]["designation"][1] == {"language": "fr", "value": "Rouge"}
 
@@ -133,7 +140,9 @@ def test_circles_are_refused(rig):
     put(rig, "circle-1", {"valueSet": [other]})
     put(rig, "circle-2", {"valueSet": [one]})
     assert "includes itself" in str(rig.get("/ValueSet/$expand", url=one, status=422))
-    assert "includes itself" in str(rig.get("/ValueSet/$validate-code", url=one, system=COLOURS, code="red", status=422))
+    assert "includes itself" in str(
+        rig.get("/ValueSet/$validate-code", url=one, system=COLOURS, code="red", status=422)
+    )
 
 
 def test_entangled_imports_are_bounded(rig):
@@ -150,7 +159,9 @@ def test_what_cannot_be_listed_is_too_costly(rig):
     url = put(rig, "units", {"system": "http://unitsofmeasure.org"})
     assert rig.get("/ValueSet/$expand", url=url, status=400)["issue"][0]["code"] == "too-costly"
     assert rig.ask("/ValueSet/$validate-code", url=url, code="mg", system="http://unitsofmeasure.org")["result"] is True
-    few = put(rig, "few-units", {"system": "http://unitsofmeasure.org", "concept": [{"code": "mg", "display": "milligram"}]})
+    few = put(
+        rig, "few-units", {"system": "http://unitsofmeasure.org", "concept": [{"code": "mg", "display": "milligram"}]}
+    )
     assert rig.codes(url=few) == ["mg"]
 
 
@@ -175,14 +186,27 @@ def test_a_bad_composition_is_refused_in_time(rig, include, status):
 
 
 def test_a_value_set_may_be_sent_along(rig):
-    value_set = {"resourceType": "ValueSet", "status": "active", "compose": {"include": [filtered("concept", "is-a", "blue")]}}
-    body = {"resourceType": "Parameters", "parameter": [{"name": "valueSet", "resource": value_set}, {"name": "count", "valueInteger": 1}]}
+    value_set = {
+        "resourceType": "ValueSet",
+        "status": "active",
+        "compose": {"include": [filtered("concept", "is-a", "blue")]},
+    }
+    body = {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "valueSet", "resource": value_set}, {"name": "count", "valueInteger": 1}],
+    }
     assert [each["code"] for each in rig.post("/ValueSet/$expand", body)["expansion"]["contains"]] == ["blue"]
     broken = {"resourceType": "ValueSet", "status": "active", "compose": {"include": "all"}}
-    rig.post("/ValueSet/$expand", {"resourceType": "Parameters", "parameter": [{"name": "valueSet", "resource": broken}]}, status=422)
+    rig.post(
+        "/ValueSet/$expand",
+        {"resourceType": "Parameters", "parameter": [{"name": "valueSet", "resource": broken}]},
+        status=422,
+    )
 
 
-@pytest.mark.parametrize("query", [{"count": "-1"}, {"offset": "x"}, {"activeOnly": "yes"}, {"system-version": "a"}, {"count": "99999999"}])
+@pytest.mark.parametrize(
+    "query", [{"count": "-1"}, {"offset": "x"}, {"activeOnly": "yes"}, {"system-version": "a"}, {"count": "99999999"}]
+)
 def test_bad_parameters_are_refused(rig, query):
     url = put(rig, "everything", {"system": COLOURS})
     rig.get("/ValueSet/$expand", url=url, status=400, **query)

@@ -9,6 +9,7 @@ import zipfile
 
 import psycopg
 import pytest
+
 from jiankang.foundation.terminology.importing import Named, import_path, running
 from jiankang.kernel.errors import Conflict, Invalid, NotFound, Problem
 
@@ -27,7 +28,10 @@ def concepts(url):
 
 
 def test_a_code_system_in_json_is_streamed(database_url, tmp_path):
-    nested = [{"code": "a", "display": "A", "concept": [{"code": "b", "display": 'B "quoted" \\ \t tab'}]}, {"code": "c"}]
+    nested = [
+        {"code": "a", "display": "A", "concept": [{"code": "b", "display": 'B "quoted" \\ \t tab'}]},
+        {"code": "c"},
+    ]
     resource = {"resourceType": "CodeSystem", "id": "x", "url": "urn:s", "version": "1", "content": "complete", "status": "active",
                 "text": {"div": "<div/>"}, "concept": nested, "count": 3}  # fmt: skip
     path = tmp_path / "system.json.gz"
@@ -48,7 +52,11 @@ def test_icd_10_in_claml(database_url, tmp_path):
     )
     done = load(database_url, path)
     assert (done.url, done.version) == ("http://hl7.org/fhir/sid/icd-10", "2019")
-    assert concepts(database_url) == [("I", "Certain infectious diseases", 0, 2), ("A00-A09", "", 1, 2), ("A00", "Cholera", 2, 2)]
+    assert concepts(database_url) == [
+        ("I", "Certain infectious diseases", 0, 2),
+        ("A00-A09", "", 1, 2),
+        ("A00", "Cholera", 2, 2),
+    ]
 
 
 def test_loinc_with_chinese_names_and_its_hierarchy(database_url, tmp_path):
@@ -58,7 +66,9 @@ def test_loinc_with_chinese_names_and_its_hierarchy(database_url, tmp_path):
             '"LOINC_NUM","COMPONENT","STATUS","SHORTNAME","LONG_COMMON_NAME"\n"8302-2","Body height","ACTIVE","Height","Body height"\n'
             '"1-8","Old","DEPRECATED","","Old thing"\n',
         )
-        archive.writestr("AccessoryFiles/LinguisticVariants/zhCN5LinguisticVariant.csv", "LOINC_NUM,LONG_COMMON_NAME\n8302-2,身高\n")
+        archive.writestr(
+            "AccessoryFiles/LinguisticVariants/zhCN5LinguisticVariant.csv", "LOINC_NUM,LONG_COMMON_NAME\n8302-2,身高\n"
+        )
         archive.writestr(
             "AccessoryFiles/ComponentHierarchyBySystem/ComponentHierarchyBySystem.csv",
             "PATH_TO_ROOT,SEQUENCE,IMMEDIATE_PARENT,CODE,CODE_TEXT\n,1,,LP1-1,Measures\nLP1-1,1,LP1-1,8302-2,Body height\n",
@@ -75,7 +85,9 @@ def rf2(folder, relations):
     names = {"138875005": "SNOMED CT Concept", "1": "Disease", "2": "Infection", "3": "Lung disease", "4": "Pneumonia"}
     (folder / "Terminology").mkdir(parents=True)
     (folder / "Terminology" / "sct2_Concept_Snapshot_INT_20250101.txt").write_text(
-        head + "definitionStatusId\n" + "".join(f"{code}\t20250101\t1\t900000000000207008\t900000000000074008\n" for code in names)
+        head
+        + "definitionStatusId\n"
+        + "".join(f"{code}\t20250101\t1\t900000000000207008\t900000000000074008\n" for code in names)
     )
     (folder / "Terminology" / "sct2_Description_Snapshot-en_INT_20250101.txt").write_text(
         head + "conceptId\tlanguageCode\ttypeId\tterm\tcaseSignificanceId\n"
@@ -88,13 +100,23 @@ def rf2(folder, relations):
 
 
 IS_A = "116680003"
-DIAMOND = [("1", "138875005", IS_A), ("2", "1", IS_A), ("3", "1", IS_A), ("4", "2", IS_A), ("4", "3", IS_A), ("4", "3", "363698007")]
+DIAMOND = [
+    ("1", "138875005", IS_A),
+    ("2", "1", IS_A),
+    ("3", "1", IS_A),
+    ("4", "2", IS_A),
+    ("4", "3", IS_A),
+    ("4", "3", "363698007"),
+]
 
 
 def test_snomed_ct_with_several_parents(database_url, tmp_path):
     rf2(tmp_path / "release", DIAMOND)
     done = load(database_url, tmp_path / "release")
-    assert (done.url, done.version) == ("http://snomed.info/sct", "http://snomed.info/sct/900000000000207008/version/20250101")
+    assert (done.url, done.version) == (
+        "http://snomed.info/sct",
+        "http://snomed.info/sct/900000000000207008/version/20250101",
+    )
     pairs = rows(
         database_url,
         "SELECT a.code, d.code FROM closure AS c JOIN concept AS a ON (a.system, a.n) = (c.system, c.ancestor) "
@@ -121,7 +143,9 @@ def test_a_plain_table_that_is_asked_afterwards(rig, tmp_path):
     assert rig.codes(url="urn:t:vs", count=3) == ["C1", "C31", "C157"]
     rf2(tmp_path / "release", DIAMOND)
     load(database, tmp_path / "release")
-    assert rig.ask("/CodeSystem/$subsumes", system="http://snomed.info/sct", codeA="3", codeB="4")["outcome"] == "subsumes"
+    assert (
+        rig.ask("/CodeSystem/$subsumes", system="http://snomed.info/sct", codeA="3", codeB="4")["outcome"] == "subsumes"
+    )
     assert set(rig.codes(url="http://snomed.info/sct?fhir_vs=isa/3")) == {"3", "4"}
 
 

@@ -18,7 +18,12 @@ def paint_map(rig):
             {"code": "B2", "equivalence": "narrower"}]},
         {"code": "navy", "target": [{"equivalence": "unmatched", "comment": "no such paint"}]},
     ]  # fmt: skip
-    group = {"source": COLOURS, "target": PAINTS, "element": elements, "unmapped": {"mode": "fixed", "code": "??", "display": "Any"}}
+    group = {
+        "source": COLOURS,
+        "target": PAINTS,
+        "element": elements,
+        "unmapped": {"mode": "fixed", "code": "??", "display": "Any"},
+    }
     resource = {"resourceType": "ConceptMap", "url": MAP, "version": "1", "status": "active", "group": [group],
                 "sourceUri": "http://example.org/vs/colours", "targetUri": "http://example.org/vs/paints"}  # fmt: skip
     rig.put(resource, "paints")

@@ -149,6 +149,13 @@ class Path:
         return Node(context, self.type_name or "Element")
 
 
+def tree_holds(tree: Tree, type_name: str, element: dict[str, Any]) -> bool | None:
+    """Whether a condition, given as a tree, is true for an element that is in no resource; None where it is empty."""
+    code, _ = _general(tree, "a condition", type_name, strict=False)
+    node = Node(element, type_name)
+    return truth(code(Run(node, node, node), [node]), "the condition")
+
+
 def _enclosing(focus: Node, root: Node) -> Node:
     """The resource that a node is in, for %resource: a contained one, or the root."""
     node: Node | None = focus

@@ -6,11 +6,12 @@ https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.4
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from jiankang.foundation.record.indexing import Quantity
 
@@ -28,7 +29,6 @@ _resource = Struct(">hiqiqiqiqiiihibih").pack
 _change = Struct(">hiqiqiiihih").pack
 _string = Struct(">hiqiqiqi").pack
 _length = Struct(">i").pack
-_array = Struct(">iiiiii").pack
 _null = _length(-1)
 
 
@@ -38,13 +38,20 @@ def microseconds(moment: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
+@lru_cache(maxsize=1024)
+def _packer(kind: str, count: int) -> Callable[..., bytes]:
+    """An array of `count` numbers, each behind its length."""
+    return Struct(">iiiiii" + f"i{kind}" * count).pack
+
+
 def bigints(values: Sequence[int]) -> bytes:
     """A bigint[] with its length in front."""
     count = len(values)
     if not count:
         return _length(12) + Struct(">iii").pack(0, 0, _INT8_OID)
-    flat = [part for value in values for part in (8, value)]
-    return _array(20 + 12 * count, 1, 0, _INT8_OID, count, 1) + Struct(">" + "iq" * count).pack(*flat)
+    flat = [8] * (2 * count)
+    flat[1::2] = values
+    return _packer("q", count)(20 + 12 * count, 1, 0, _INT8_OID, count, 1, *flat)
 
 
 def integers(values: Sequence[int]) -> bytes:
@@ -52,8 +59,9 @@ def integers(values: Sequence[int]) -> bytes:
     count = len(values)
     if not count:
         return _length(12) + Struct(">iii").pack(0, 0, _INT4_OID)
-    flat = [part for value in values for part in (4, value)]
-    return _array(20 + 8 * count, 1, 0, _INT4_OID, count, 1) + Struct(">" + "ii" * count).pack(*flat)
+    flat = [4] * (2 * count)
+    flat[1::2] = values
+    return _packer("i", count)(20 + 8 * count, 1, 0, _INT4_OID, count, 1, *flat)
 
 
 def _bytes(value: bytes) -> bytes:

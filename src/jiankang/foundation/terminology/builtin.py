@@ -5,6 +5,7 @@ A code system is written into the tables when it is first asked for; value sets 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,16 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Builtin(msgspec.Struct, frozen=True):
-    """Code systems and value sets by URL, and other names of systems."""
+    """Code systems and value sets by URL, each in all versions that come along, and other names of systems."""
 
-    systems: dict[str, Entry] = msgspec.field(name="CodeSystem")
-    value_sets: dict[str, Entry] = msgspec.field(name="ValueSet")
+    systems: dict[str, list[Entry]] = msgspec.field(name="CodeSystem")
+    value_sets: dict[str, list[Entry]] = msgspec.field(name="ValueSet")
     names: dict[str, str] = msgspec.field(name="names")
+
+
+def chosen(entries: Sequence[Entry], version: str | None) -> Entry | None:
+    """The entry of a version, the best one when none is named."""
+    return next((each for each in entries if version is None or each.version == version), None)
 
 
 @cache

@@ -20,19 +20,18 @@ MAX_MEMBERS = 20_000
 
 async def begin(codes: Codes, owner: str, name: str) -> dict[str, Any]:
     """Make the table, or empty it; the empty ConceptMap of version 0."""
-    db = await codes.db()
-    await db.execute("DELETE FROM closure_member WHERE owner = %s AND name = %s", (owner, name))
-    await db.execute(
-        "INSERT INTO closure_table (owner, name) VALUES (%s, %s) ON CONFLICT (owner, name) DO UPDATE SET version = 0",
-        (owner, name),
-    )
+    async with codes.transaction() as db:
+        await db.execute("DELETE FROM closure_member WHERE owner = %s AND name = %s", (owner, name))
+        await db.execute(
+            "INSERT INTO closure_table (owner, name) VALUES (%s, %s) ON CONFLICT (owner, name) DO UPDATE SET version = 0",
+            (owner, name),
+        )
     return _concept_map(name, 0, {})
 
 
 async def add(codes: Codes, owner: str, name: str, new: Sequence[Coding]) -> dict[str, Any]:
     """Add codes; a ConceptMap of the relations that are new by them. Raises NotFound for an unknown table or code."""
-    db = await codes.db()
-    async with db.transaction():
+    async with codes.transaction() as db:
         version = await _version(codes, owner, name, lock=True) + 1
         for coding in new:
             if await codes.concept(await codes.system(coding.system, coding.version), coding.code) is None:

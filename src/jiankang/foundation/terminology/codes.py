@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Hashable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from jiankang.foundation.terminology.builtin import builtin
+from jiankang.foundation.terminology.builtin import Entry, builtin, chosen
 from jiankang.foundation.terminology.gathering import BY_CODE, BY_PLACE, COLUMNS, Gathering
 from jiankang.foundation.terminology.grammars import GRAMMARS, Grammar
 from jiankang.foundation.terminology.model import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 
-_SYSTEMS = "SELECT id, url, version, polyhierarchy, concepts, header FROM code_system WHERE url = %s AND ready"
+_SYSTEMS = "SELECT id, url, version, polyhierarchy, concepts, header, origin FROM code_system WHERE url = %s AND ready"
 _CODES = f"SELECT {COLUMNS} FROM concept WHERE system = %s AND code = ANY(%s::text[])"
 _PLACES = f"SELECT {COLUMNS} FROM concept WHERE system = %s AND n = ANY(%s::integer[])"
 _FOLDED = f"SELECT {COLUMNS} FROM concept WHERE words @@ %s::tsquery AND system = %s AND lower(code) = lower(%s)"
@@ -99,13 +99,12 @@ class Terminology:
     @asynccontextmanager
     async def asking(self, db: AsyncConnection[Any] | None = None) -> AsyncIterator[Codes]:
         """What is known now; inside the transaction of `db` when one is given, then nothing is remembered."""
-        async with AsyncExitStack() as stack:
-            if db is not None:
-                yield Codes(self, stack, Memory(-1), db)
-                return
-            await self._look()
-            with translated():
-                yield Codes(self, stack, self.memory, None)
+        if db is not None:
+            yield Codes(self, Memory(-1), db)
+            return
+        await self._look()
+        with translated():
+            yield Codes(self, self.memory, None)
 
     async def _look(self) -> None:
         """Wait for a look at the count of changes that begins now or later."""
@@ -142,31 +141,33 @@ class Terminology:
 
 
 class Codes:
-    """What is known now. A connection is taken when the first thing is not remembered."""
+    """What is known now. Nobody keeps a connection while waiting for something that needs another one."""
 
-    def __init__(
-        self, room: Terminology, stack: AsyncExitStack, memory: Memory, db: AsyncConnection[Any] | None
-    ) -> None:
+    def __init__(self, room: Terminology, memory: Memory, db: AsyncConnection[Any] | None) -> None:
         self._room = room
-        self._alone = db is not None
-        self._stack = stack
         self._db = db
         self.memory = memory
 
-    async def db(self) -> AsyncConnection[Any]:
-        """The connection of this question."""
-        db = self._db
-        if db is None:
-            taken: AsyncConnection[Any] = await self._stack.enter_async_context(self._room.pool.connection())
-            self._db = taken
-            return taken
-        return db
-
     async def rows(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """All rows of a query."""
-        cursor = (await self.db()).cursor(binary=True)
-        await cursor.execute(statement, values)
-        return await cursor.fetchall()
+        if self._db is not None:
+            return await _rows(self._db, statement, values)
+        async with self._room.pool.connection() as db:
+            return await _rows(db, statement, values)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """A transaction, through which all questions inside are asked."""
+        if self._db is not None:
+            async with self._db.transaction():
+                yield self._db
+            return
+        async with self._room.pool.connection() as db, db.transaction():
+            self._db = db
+            try:
+                yield db
+            finally:
+                self._db = None
 
     # -- code systems ---------------------------------------------------------------------------------------------
 
@@ -183,34 +184,32 @@ class Codes:
         """All versions of a system in the tables, newest first."""
         rows = await self.rows(_SYSTEMS, (url,))
         found = [_as_system(row) for row in rows]
-        return sorted(
-            found, key=lambda s: (s.content != "not-present", s.header.get("status") != "retired", version_order(s.version)), reverse=True
-        )  # fmt: skip
+        return sorted(found, key=_preference, reverse=True)
 
     async def _find_system(self, url: str, version: str | None) -> System:
         known = await self.versions(url)
-        chosen = _chosen(known, version)
-        if chosen is not None:
-            return chosen
-        entry = builtin().systems.get(url)
-        if entry is not None and (version is None or version == entry.version):
+        entries = builtin().systems.get(url, [])
+        entry = chosen(entries, version)
+        found = _chosen(known, version)
+        if version is None and entry is not None and (found is None or not _goes_before(found, entry)):
+            found = _chosen(known, entry.version)
+        if found is None and entry is not None:
             await self._install(url, entry.resource)
-            chosen = _chosen(await self.versions(url), version)
-            if chosen is not None:
-                return chosen
-        if not known and entry is None:
+            found = _chosen(await self.versions(url), entry.version)
+        if found is not None:
+            return found
+        if not known and not entries:
             other = await self.named(url)
             if other is not None and other != url:
                 return await self._find_system(other, version)
             raise UnknownSystem(f"the code system {url[:300]} is not known here")
-        there = sorted({each.version for each in known} | ({entry.version} if entry else set()))
+        there = sorted({each.version for each in known} | {each.version for each in entries})
         raise UnknownSystem(
             f"the code system {url[:300]} is not known in version {str(version)[:100]}; known are: {', '.join(there)}"
         )
 
     async def _install(self, url: str, resource: dict[str, Any]) -> None:
-        db = await self.db()
-        async with db.transaction():
+        async with self.transaction() as db:
             await db.execute("SELECT pg_advisory_xact_lock(%s)", (key64(f"terminology:{url}"),))
             if not _chosen(await self.versions(url), resource.get("version")):
                 await put_code_system(db, resource, "built-in")
@@ -226,7 +225,7 @@ class Codes:
         found: list[System] | None = self.memory.others.get(key)
         if found is None:
             rows = await self.rows(
-                "SELECT id, url, version, polyhierarchy, concepts, header FROM code_system WHERE supplements = %s AND ready",
+                "SELECT id, url, version, polyhierarchy, concepts, header, origin FROM code_system WHERE supplements = %s AND ready",
                 (system.url,),
             )
             all_ = [_as_system(row) for row in rows]
@@ -254,7 +253,7 @@ class Codes:
         return None if row is None else self.memory.concepts.put((system.id, code), as_concept(row))
 
     async def _row(self, system: System, code: str) -> Sequence[Any] | None:
-        if self._alone:
+        if self._db is not None:
             rows = await self.rows(_CODES, (system.id, [code]))
             return rows[0] if rows else None
         return await self._room.by_code.row(system.id, code)
@@ -278,7 +277,7 @@ class Codes:
         return [known[place] for place in places if place in known]
 
     async def _at(self, system: System, places: Sequence[int]) -> Sequence[Sequence[Any]]:
-        if self._alone or len(places) > 1:
+        if self._db is not None or len(places) > 1:
             return await self.rows(_PLACES, (system.id, list(places)))
         row = await self._room.by_place.row(system.id, places[0])
         return [] if row is None else [row]
@@ -307,20 +306,21 @@ class Codes:
 
     async def _find_value_set(self, url: str, version: str | None) -> dict[str, Any]:
         rows = await self.rows("SELECT version, body FROM value_set WHERE url = %s", (url,))
-        entry = builtin().value_sets.get(url)
+        entries = builtin().value_sets.get(url, [])
+        entry = chosen(entries, version)
         versions = {row[0]: row[1] for row in rows}
         if version is None and versions:
-            chosen: dict[str, Any] = decode(versions[max(versions, key=version_order)])
-            return chosen
+            newest: dict[str, Any] = decode(versions[max(versions, key=version_order)])
+            return newest
         if version is not None and version in versions:
             exact: dict[str, Any] = decode(versions[version])
             return exact
-        if entry is not None and (version is None or version == entry.version):
+        if entry is not None:
             return entry.resource
         implicit = await self._implicit(url, version)
         if implicit is not None:
             return implicit
-        there = sorted({*versions, *([entry.version] if entry else [])})
+        there = sorted({*versions, *(each.version for each in entries)})
         if there:
             raise UnknownValueSet(
                 f"the value set {url[:300]} is not known in version {version}; known are: {', '.join(there)}"
@@ -358,9 +358,28 @@ class Codes:
         return True
 
 
+async def _rows(db: AsyncConnection[Any], statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    cursor = db.cursor(binary=True)
+    await cursor.execute(statement, values)
+    return await cursor.fetchall()
+
+
 def _as_system(row: Sequence[Any]) -> System:
-    id_, url, version, polyhierarchy, concepts, header = row
-    return System(id_, url, version, polyhierarchy, concepts, decode(header))
+    id_, url, version, polyhierarchy, concepts, header, origin = row
+    return System(id_, url, version, polyhierarchy, concepts, decode(header), origin)
+
+
+def _preference(system: System) -> tuple[Any, ...]:
+    """What makes a version the one to use: there, loaded by somebody, not retired, new."""
+    return (
+        system.content != "not-present", system.origin != "built-in", system.header.get("status") != "retired",
+        version_order(system.version),
+    )  # fmt: skip
+
+
+def _goes_before(found: System, entry: Entry) -> bool:
+    """Whether what somebody loaded is used instead of what comes along, where no version is named."""
+    return found.origin != "built-in" and (found.content != "not-present" or entry.concepts == 0)
 
 
 def _chosen(known: Sequence[System], version: str | None) -> System | None:

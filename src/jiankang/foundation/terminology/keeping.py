@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+
 from jiankang.fhir.definitions import load
 from jiankang.foundation.record.codec import join_text
 from jiankang.foundation.terminology.maps import put_concept_map
 from jiankang.foundation.terminology.writing import drop_system, put_code_system, stamp
 from jiankang.kernel.errors import Problem
+from jiankang.kernel.ids import key64
 from jiankang.kernel.jsontext import decode, encode
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from jiankang.foundation.record.store import Change, Record, Transaction
 
+_CATCHING_UP = key64("terminology:catch-up")
 _log = logging.getLogger("jiankang.terminology")
 TYPES = ("CodeSystem", "ValueSet", "ConceptMap", "NamingSystem")
 
@@ -122,21 +126,31 @@ async def catch_up(record: Record, *, everything: bool = False) -> int:
 
     One that cannot be taken in (codes that come twice) is left out and told of in the log.
     """
+    async with record.pool.connection() as db:
+        row = await (await db.execute("SELECT pg_try_advisory_lock(%s)", (_CATCHING_UP,))).fetchone()
+        if row is None or not row[0]:
+            return 0  # another process is at it
+        try:
+            return sum([await _catch_up_type(record, db, name, everything=everything) for name in TYPES])
+        except psycopg.Error as error:
+            _log.warning("terminology could not be brought up to date: %s", type(error).__name__)
+            return 0
+        finally:
+            await db.execute("SELECT pg_advisory_unlock(%s)", (_CATCHING_UP,))
+
+
+async def _catch_up_type(record: Record, db: AsyncConnection[Any], type_name: str, *, everything: bool) -> int:
     count = 0
-    for type_name in TYPES:
-        async with record.pool.connection() as db:
-            rows = await (
-                await db.execute(_BEHIND, (type_name, load().type_code(type_name), everything))
-            ).fetchall()  # fmt: skip
-            for id_, version, updated, deleted, body in rows:
-                resource = None
-                if not deleted:
-                    payload = await record.payload(bytes(body))
-                    resource = decode(join_text(type_name, id_, version, updated, payload))
-                try:
-                    async with db.transaction():
-                        await keep(db, type_name, id_, resource)
-                    count += 1
-                except Problem as problem:
-                    _log.warning("%s/%s is not known to the terminology room: %s", type_name, id_, problem)
+    rows = await (await db.execute(_BEHIND, (type_name, load().type_code(type_name), everything))).fetchall()
+    for id_, version, updated, deleted, body in rows:
+        resource = None
+        if not deleted:
+            payload = await record.payload(bytes(body))
+            resource = decode(join_text(type_name, id_, version, updated, payload))
+        try:
+            async with db.transaction():
+                await keep(db, type_name, id_, resource)
+            count += 1
+        except Problem as problem:
+            _log.warning("%s/%s is not known to the terminology room: %s", type_name, id_, problem)
     return count

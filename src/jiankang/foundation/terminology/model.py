@@ -46,6 +46,7 @@ class System:
     polyhierarchy: bool
     count: int
     header: dict[str, Any]
+    origin: str = "record"
 
     @property
     def canonical(self) -> str:

@@ -232,6 +232,9 @@ async def put_code_system(
     system = await new_system(
         db, header, origin, resource=resource_id, polyhierarchy=hierarchy.polyhierarchy, count=len(hierarchy.order)
     )
-    await write_concepts(db, Rows(system, hierarchy), enumerate(drafts_of(concepts)))
+    if hierarchy.order:  # what waits to be put in order in an index is read by every search
+        await db.execute("SET LOCAL gin_pending_list_limit = '256kB'")
+        await write_concepts(db, Rows(system, hierarchy), enumerate(drafts_of(concepts)))
+        await db.execute("SET LOCAL gin_pending_list_limit TO DEFAULT")
     await stamp(db, url)
     return system

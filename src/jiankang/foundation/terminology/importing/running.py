@@ -112,8 +112,11 @@ async def import_path(
             if done:
                 say(f"-- going on after {done:,} of {count:,} concepts")
             await _write(db, system, kept or source.drafts(), hierarchy, done, say)
-            await _finish(db, system, source.header, count)
+            say("   putting the indexes in order")
+            for index in ("concept_words", "concept_facts"):
+                await db.execute("SELECT gin_clean_pending_list(%s::regclass)", (index,))
             await db.execute("ANALYZE concept")
+            await _finish(db, system, source.header, count)
     seconds = time.monotonic() - began
     return Imported(url, version, count, count - done, seconds)
 
