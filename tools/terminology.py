@@ -90,7 +90,9 @@ def pack(resources: list[Json]) -> Json:
     """The table: by kind and URL a list of [version, title, concepts, packed JSON], one for each version, best first."""
     table: Json = {"CodeSystem": {}, "ValueSet": {}, "names": {}}
     packer = zstandard.ZstdCompressor(level=12)
+    there = {(each.get("url"), each.get("version", "")) for each in resources if each["resourceType"] == "CodeSystem"}
     for resource in resources:
+        _unpin(resource, there)
         if resource["resourceType"] == "NamingSystem":
             names, url = names_of(resource)
             for name in sorted(names):
@@ -111,6 +113,16 @@ def pack(resources: list[Json]) -> Json:
                 table["names"].setdefault(each["value"], url)
     table["CodeSystem"] = {url: found for url, found in table["CodeSystem"].items() if found}
     return table
+
+
+def _unpin(resource: Json, there: set[tuple[str, str]]) -> None:
+    """THO's value sets name versions of code systems that no package holds: then the one that is there is meant."""
+    known = {url for url, _ in there}
+    compose = resource.get("compose", {}) if resource["resourceType"] == "ValueSet" else {}
+    for include in (*compose.get("include", []), *compose.get("exclude", [])):
+        system = include.get("system")
+        if "version" in include and system in known and (system, include["version"]) not in there:
+            del include["version"]
 
 
 def _count(concepts: list[Json]) -> int:

@@ -14,10 +14,11 @@ from starlette.routing import Route
 
 from jiankang.foundation.record.api import create_fhir_app
 from jiankang.foundation.record.bulk.working import Runner
+from jiankang.foundation.record.bulk.working import main as work_at_one_job
 from jiankang.foundation.record.dictionaries import tend
 from jiankang.foundation.record.reindexing import Catalogue
 from jiankang.foundation.record.store import Record
-from jiankang.foundation.terminology import catch_up, open_room
+from jiankang.foundation.terminology import SearchCodes, catch_up, open_room
 from jiankang.kernel.errors import Problem
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
+    from jiankang.foundation.record.wire.server import Server
     from jiankang.kernel.settings import Settings
 
 _FOUNDATION = Path(__file__).parent / "foundation"
@@ -72,6 +74,12 @@ class Platform:
             await self.pages(scope, receive, send)
 
 
+def compose(server: Server) -> None:
+    """Bring the rooms together that a process works with, besides the record itself."""
+    room = open_room(server.record)
+    server.registry.meaning = lambda db: SearchCodes(room, db)
+
+
 def create_app(settings: Settings, database_url: str) -> Platform:
     """The whole platform as one ASGI app, over the migrated database at `database_url`.
 
@@ -87,11 +95,11 @@ def create_app(settings: Settings, database_url: str) -> Platform:
         )
         async with opened as record:
             app.state.record = record
-            open_room(record)
             platform.fhir = create_fhir_app(record, settings=settings, secret=key)
+            compose(platform.fhir.server)
             tending = asyncio.gather(tend(record), catch_up(record))
             catalogue = Catalogue(record, platform.fhir.server.registry)
-            async with catalogue.running(), Runner(platform.fhir.server, database_url):
+            async with catalogue.running(), Runner(platform.fhir.server, database_url, module="jiankang.main"):
                 yield
             tending.cancel()
             with suppress(asyncio.CancelledError):
@@ -111,3 +119,7 @@ def create_app(settings: Settings, database_url: str) -> Platform:
 
     platform = Platform(Starlette(routes=[Route("/", front), Route("/health", health)], lifespan=lifespan))
     return platform
+
+
+if __name__ == "__main__":  # the process of one job
+    raise SystemExit(work_at_one_job(compose))

@@ -58,6 +58,16 @@ def within(seconds: float, question: Any) -> Any:
         time.sleep(0.03)
 
 
+def family(pid: int) -> list[int]:
+    """A process and all below it; PostgreSQL's are in groups of their own."""
+    found = [pid]
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += family(int(child))
+    return found
+
+
 @dataclass
 class Region:
     """Where everything is; `home` holds the edited copy of deploy/, data, certificates and logs."""
@@ -134,15 +144,18 @@ class Region:
 
     def kill_all_of(self, name: str) -> None:
         """kill -9 of a program and all it started."""
-        process = self.running.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
+        self.signal(name, signal.SIGKILL)
+        self.running.pop(name).wait(10)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a program and all it started, as nearly at once as can be."""
+        for pid in family(self.running[name].pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def end(self) -> None:
         for name in list(self.running):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.running[name].pid, signal.SIGKILL)
-            self.running.pop(name).wait(10)
+            self.kill_all_of(name)
 
     # -- the parts
 

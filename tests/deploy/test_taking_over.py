@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 import time
 
@@ -29,6 +30,21 @@ def writing(region):
     stop.set()
     for one in writers:
         one.join()
+
+
+def test_a_write_is_not_acknowledged_before_the_replica_has_it(region):
+    told: list[int] = []
+    body = {"resourceType": "Patient", "name": [{"family": "Patience"}]}
+    asking = threading.Thread(target=lambda: told.append(region.ask("POST", "/fhir/Patient", body)[0]))
+    region.signal("replica", signal.SIGSTOP)
+    try:
+        asking.start()
+        asking.join(1)
+        assert told == []
+    finally:
+        region.signal("replica", signal.SIGCONT)
+    asking.join(20)
+    assert told == [201]
 
 
 def test_a_promoted_replica_has_all_that_was_acknowledged_and_the_servers_go_on_with_it(region, writing):

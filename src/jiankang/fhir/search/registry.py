@@ -40,7 +40,7 @@ class Registry:
     """The search parameters in force in one process; dates without an offset are read in `zone`.
 
     `version` goes up with every change. `withheld` tells why results cannot be had by a custom parameter just now,
-    None when they can.
+    None when they can. `meaning` is how searches ask terminology, set by whoever brings it; None while nobody does.
     """
 
     def __init__(self, zone: tzinfo = UTC) -> None:
@@ -48,6 +48,7 @@ class Registry:
         self._lock = RLock()
         self.version = 0
         self.withheld: Callable[[str, Parameter], str | None] = lambda _type_name, _parameter: None
+        self.meaning: Callable[[Any], Any] | None = None
         self._custom: dict[str, dict[str, Parameter]] = {}
         self._extractors: dict[str, Extractor] = {}
         self._merged: dict[str, Mapping[str, Parameter]] = {}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ANY_RESOURCE = frozenset({"Resource", "DomainResource"})
 _CODED = frozenset({"code", "string", "uri", "url", "canonical", "id"})
 _QUANTITIES = frozenset({"Quantity", "Age", "Count", "Distance", "Duration", "Money", "SimpleQuantity", "MoneyQuantity"})
+MANY = 8
 _NEVER_WALKED = frozenset({"Element", "BackboneElement", "Resource", "DomainResource"})
 
 
@@ -44,6 +45,7 @@ class RulesEmitter:
         self.definitions = definitions
         self.constants: dict[str, Any] = {}
         self._place = place
+        self._inner: list[str] = []
         self._tolerant = tolerant
         self._own = definition.name.replace(".", "_")
 
@@ -53,7 +55,7 @@ class RulesEmitter:
         for block in self._blocks():
             lines += [f"    {line}" for line in self._safe(list(block))]
         lines.append("    return found")
-        return "\n".join(lines) + "\n"
+        return "\n".join(self._inner + lines) + "\n"
 
     def _safe(self, block: list[str]) -> list[str]:
         if not self._tolerant or not block:
@@ -65,12 +67,14 @@ class RulesEmitter:
         for constraint in self.definition.constraints:
             yield self._invariant(constraint)
         for element in self.definition.children:
-            if element.name not in ("extension", "modifierExtension") or self.definition.name == "Extension":
+            if len(element.json_names) > MANY:
+                yield self._many_forms(element)
+            elif element.name not in ("extension", "modifierExtension"):
                 for name, type_name in element.json_names.items():
                     yield self._member(element, name, type_name)
         yield self._beside()
         if self.definition.name in SPECIAL:
-            yield [f"found = special_{self.definition.name}(found, o, c)"]
+            yield [f"found = special_{self.definition.name.lower()}(found, o, c)"]
 
     def _constant(self, prefix: str, value: Any) -> str:
         name = f"{prefix}_{self._own}_{len(self.constants)}"
@@ -114,6 +118,23 @@ class RulesEmitter:
         if is_primitive(type_name):
             yield "        if v is None: continue"
         yield from (f"        {line.replace('{step}', self._item_step(element))}" for line in on_item)
+
+    def _many_forms(self, element: Element) -> Iterator[str]:
+        """A choice of so many types that it is quicker to look which member is there."""
+        made = []
+        for name, type_name in element.json_names.items():
+            on_item = list(self._on_item(element, type_name))
+            if on_item:
+                work = f"form_{self._own}_{name}"
+                self._inner += [f"def {work}(found, v, c):", f"    step = '.{element.name}'"]
+                self._inner += [f"    {line}" for line in on_item]
+                self._inner += ["    return found"]
+                made.append(f"{name!r}: {work}")
+        table = f"forms_{self._own}_{element.name}"
+        self._inner.append(f"{table} = {{{', '.join(made)}}}")
+        yield "for name, v in o.items():"
+        yield f"    form = {table}.get(name)"
+        yield "    if form is not None: found = form(found, v, c)"
 
     def _item_step(self, element: Element) -> str:
         return f"f'.{element.name}[{{index}}]'"

@@ -6,10 +6,9 @@ from jiankang.foundation.terminology.codes import Codes, Terminology
 from jiankang.foundation.terminology.keeping import catch_up
 from jiankang.foundation.terminology.model import Coding, Concept, System, UnknownSystem, UnknownValueSet
 from jiankang.foundation.terminology.operations import open_room, terminology_of
-from jiankang.foundation.terminology.searching import CodeSets, SearchCodes
+from jiankang.foundation.terminology.searching import SearchCodes
 
 __all__ = [
-    "CodeSets",
     "Codes",
     "Coding",
     "Concept",

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from psycopg.pq import TransactionStatus
+
 from jiankang.foundation.terminology.builtin import Entry, builtin, chosen
 from jiankang.foundation.terminology.gathering import BY_CODE, BY_PLACE, COLUMNS, Gathering
 from jiankang.foundation.terminology.grammars import GRAMMARS, Grammar
@@ -98,13 +100,23 @@ class Terminology:
 
     @asynccontextmanager
     async def asking(self, db: AsyncConnection[Any] | None = None) -> AsyncIterator[Codes]:
-        """What is known now; inside the transaction of `db` when one is given, then nothing is remembered."""
+        """What is known now; through `db` when one is given, then no other connection is waited for."""
         if db is not None:
-            yield Codes(self, Memory(-1), db)
+            yield Codes(self, await self._seen_by(db), db)
             return
         await self._look()
         with translated():
             yield Codes(self, self.memory, None)
+
+    async def _seen_by(self, db: AsyncConnection[Any]) -> Memory:
+        """What may be remembered of what `db` sees: nothing inside a transaction, which may see what others do not."""
+        if db.info.transaction_status != TransactionStatus.IDLE:
+            return Memory(-1)
+        row = await (await db.execute(_STAMP)).fetchone()
+        stamp = int(row[0]) if row else 0
+        if stamp != self.memory.stamp:
+            self.memory = Memory(stamp)
+        return self.memory
 
     async def _look(self) -> None:
         """Wait for a look at the count of changes that begins now or later."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jiankang.foundation.terminology.asking import shown_display, with_supplements
 from jiankang.foundation.terminology.codes import Codes, as_concept
 from jiankang.foundation.terminology.composing import Part, Plan, Planner, Versions
-from jiankang.foundation.terminology.model import Concept, System
+from jiankang.foundation.terminology.model import ABSTRACT, INACTIVE, Concept, System
 from jiankang.foundation.terminology.words import folded, query_of, words_of
 from jiankang.kernel.errors import TooCostly
 
@@ -35,6 +35,7 @@ class Wish:
     language: str | None = None
     nested: bool = False
     definition: bool = False
+    without_systems: tuple[str, ...] = ()
     versions: Versions = field(default_factory=Versions)
 
 
@@ -56,7 +57,9 @@ async def expand(codes: Codes, value_set: dict[str, Any], wish: Wish, moment: da
         )
     planner, plan = await _planned(codes, value_set, wish.versions)
     page = _Page(MAX_CODES + 1 if wish.count is None else wish.count, wish.offset)
-    for part in plan.values():
+    for (url, version), part in plan.items():
+        if url in wish.without_systems or f"{url}|{version}" in wish.without_systems:
+            continue
         await _fill(codes, page, part, planner, wish)
         if wish.count is None and page.total > MAX_CODES:
             raise TooCostly(
@@ -65,8 +68,9 @@ async def expand(codes: Codes, value_set: dict[str, Any], wish: Wish, moment: da
     contains = page.items
     if wish.nested and not wish.filter and wish.offset == 0 and wish.count is None and page.total <= _MAX_NESTED:
         contains = _nested(contains)
-    for each in contains:
-        _strip(each)
+    if wish.nested:
+        for each in contains:
+            _strip(each)
     expansion = {
         "identifier": f"urn:uuid:{new_id}", "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "total": page.total, "offset": wish.offset, "parameter": _parameters(wish, plan), "contains": contains,
@@ -138,13 +142,14 @@ def _matches(text: str, item: dict[str, Any], concept: Concept | None) -> bool:
     return all(any(word.startswith(each) for word in words) for each in wanted)
 
 
-_LIGHT = "system, n, last, flags, code, display, '{}'::integer[], '{}'::integer[], NULL::text"
+_LIGHT = "flags, code, display"
 _FULL = "system, n, last, flags, code, display, parents, '{}'::integer[], more"
 
 
 async def _fill_selected(codes: Codes, page: _Page, part: Part, system: System, planner: Planner, wish: Wish) -> None:
     """Codes that a condition selects, in tree order; those that match a filter with the shortest names first."""
-    columns = _FULL if wish.designations or wish.language or wish.designation_languages or wish.nested else _LIGHT
+    light = not (wish.designations or wish.language or wish.designation_languages or wish.nested)
+    columns = _LIGHT if light else _FULL
     if part.where.span is not None and not wish.filter and not wish.active_only:
         matched, rows = await _between(codes, page, system, part.where.span, columns)
     else:
@@ -152,10 +157,33 @@ async def _fill_selected(codes: Codes, page: _Page, part: Part, system: System, 
     page.total += matched
     page.skip = max(0, page.skip - matched)
     page.left -= len(rows)
+    if light:
+        page.items += _light_items(part.url, rows, planner.named)
+        return
     for row in rows:
         concept = as_concept(row)
         said = planner.named.get((part.url, concept.code))
         page.items.append(await _item(codes, part, concept, concept.code, said, wish))
+
+
+def _light_items(
+    url: str, rows: list[tuple[Any, ...]], named: dict[tuple[str, str], dict[str, Any]]
+) -> list[dict[str, Any]]:  # fmt: skip
+    """The entries of `contains` when nothing but displays is asked for."""
+    items: list[dict[str, Any]] = []
+    for flags, code, display in rows:
+        item: dict[str, Any] = {"system": url}
+        if flags & ABSTRACT:
+            item["abstract"] = True
+        if flags & INACTIVE:
+            item["inactive"] = True
+        item["code"] = code
+        if named and (said := named.get((url, code))) is not None and said.get("display"):
+            display = said["display"]
+        if display:
+            item["display"] = display
+        items.append(item)
+    return items
 
 
 async def _between(

@@ -25,7 +25,7 @@ from jiankang.foundation.terminology.expanding import Wish, expand
 from jiankang.foundation.terminology.keeping import keep_in_step
 from jiankang.foundation.terminology.maps import Translation, put_concept_map, translate
 from jiankang.foundation.terminology.model import Coding, UnknownValueSet, split_canonical
-from jiankang.kernel.errors import Forbidden, Invalid, NotFound, Unprocessable
+from jiankang.kernel.errors import Forbidden, Invalid, NotFound, NotSupported, Unprocessable
 from jiankang.kernel.jsontext import encode
 
 if TYPE_CHECKING:
@@ -199,6 +199,9 @@ async def _validate_in_value_set(request: Request, asked: Asked, codes: Codes) -
 
 
 async def _expand(request: Request, asked: Asked, codes: Codes) -> dict[str, Any]:
+    for name in ("context", "date"):
+        if name in asked.values:
+            raise NotSupported(f"$expand with the parameter {name} is not done", expression=[name])
     value_set = await _value_set(request, asked, codes)
     languages = asked.texts("designation")
     wish = Wish(
@@ -211,6 +214,7 @@ async def _expand(request: Request, asked: Asked, codes: Codes) -> dict[str, Any
         language=asked.text("displayLanguage"),
         nested=not asked.flag("excludeNested", True),
         definition=asked.flag("includeDefinition", False),
+        without_systems=tuple(asked.texts("exclude-system")),
         versions=asked.versions(),
     )
     record = request.server.record

@@ -5,7 +5,7 @@ http://hl7.org/fhir/R4/search.html#token
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from jiankang.foundation.terminology.composing import Planner, Versions
 from jiankang.foundation.terminology.model import System, split_canonical
@@ -14,31 +14,15 @@ from jiankang.kernel.errors import TooCostly
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
+    from jiankang.foundation.record.search.meaning import Pair
     from jiankang.foundation.terminology.codes import Codes, Terminology
     from jiankang.foundation.terminology.composing import Part
 
 MAX_CODES = 50_000
-Pair = tuple[str, str]
-
-
-class CodeSets(Protocol):
-    """The sets of codes that token modifiers stand for. Each raises UnknownSystem, UnknownValueSet or TooCostly."""
-
-    async def codes_in(self, value_set: str) -> list[Pair]:
-        """System and code of all that a value set holds, inactive ones too; `value_set` is url or url|version."""
-        ...
-
-    async def descendants(self, system: str, code: str) -> list[Pair]:
-        """The code and all that it subsumes: what `:below` matches."""
-        ...
-
-    async def ancestors(self, system: str, code: str) -> list[Pair]:
-        """The code and all that subsume it: what `:above` matches."""
-        ...
 
 
 class SearchCodes:
-    """`CodeSets` by the terminology room; inside the transaction of `db` when one is given."""
+    """`record.search.meaning.CodeSets` by the terminology room; inside the transaction of `db` when one is given."""
 
     def __init__(self, room: Terminology, db: AsyncConnection[object] | None = None) -> None:
         self._room = room

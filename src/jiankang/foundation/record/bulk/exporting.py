@@ -22,6 +22,7 @@ from jiankang.foundation.record.bulk.jobs import Job, note
 from jiankang.foundation.record.bulk.writing import one_line
 from jiankang.foundation.record.indexing import by_lane
 from jiankang.foundation.record.interactions.everything import compartment_keys
+from jiankang.foundation.record.search.meaning import no_terminology
 from jiankang.foundation.record.search.running import Runner
 from jiankang.foundation.record.search.sql import Bound, test
 from jiankang.foundation.record.store import METHODS, Stored
@@ -250,7 +251,7 @@ class Export:
 
     async def _read_filters(self, db: AsyncConnection[Any]) -> dict[str, list[Any]]:
         found: dict[str, list[Any]] = {}
-        runner = Runner(db, self.job.actor.restriction)
+        runner = Runner(db, self.job.actor.restriction, self.registry.meaning or no_terminology)
         for name, query in self.ask.filters:
             criteria = read_filter(name, query, self.registry, self.until).criteria
             found.setdefault(name, []).append(await runner.resolved(criteria))

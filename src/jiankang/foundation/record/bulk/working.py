@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -30,7 +31,6 @@ from jiankang.kernel.errors import Problem
 from jiankang.kernel.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
     from jiankang.foundation.record.wire.server import Server
 
@@ -89,10 +89,14 @@ async def _do(server: Server, job: Job, worker: str, *, alone: bool) -> None:
 
 
 class Runner:
-    """Looks for jobs, as a background task of a server process: `async with Runner(server, database_url): …`."""
+    """Looks for jobs, as a background task of a server process: `async with Runner(server, database_url): …`.
 
-    def __init__(self, server: Server, database_url: str) -> None:
+    Each job runs in a process of its own: `module`, which calls `main`.
+    """
+
+    def __init__(self, server: Server, database_url: str, *, module: str = __spec__.name) -> None:
         self.server = server
+        self.module = module
         self.database_url = database_url
         self._cleared = 0.0
 
@@ -129,7 +133,7 @@ class Runner:
         """Let a process of its own do the next job; when we are stopped, so is it. Whether it ended well."""
         given = {"database_url": self.database_url, "settings": asdict(self.server.settings), "parent": os.getpid()}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "jiankang.foundation.record.bulk.working", stdin=asyncio.subprocess.PIPE
+            sys.executable, "-m", self.module, stdin=asyncio.subprocess.PIPE
         )
         try:
             await process.communicate(msgspec.json.encode(given, enc_hook=str))
@@ -162,13 +166,17 @@ async def work_once(server: Server, *, place: str = "server", alone: bool = Fals
     return True
 
 
-def main() -> int:
+Compose = Callable[["Server"], None]
+"""Brings other rooms to the server of a job's process."""
+
+
+def main(compose: Compose | None = None) -> int:
     """Do one job; what is needed comes as JSON on standard input."""
     given = msgspec.json.decode(sys.stdin.buffer.read())
     os.nice(NICE)
     settings = _settings(given["settings"])
     log.set_up(settings.log_level)
-    return asyncio.run(_work(given["database_url"], settings, given["parent"]))
+    return asyncio.run(_work(given["database_url"], settings, given["parent"], compose))
 
 
 def _settings(values: dict[str, Any]) -> Settings:
@@ -176,7 +184,9 @@ def _settings(values: dict[str, Any]) -> Settings:
 
 
 @asynccontextmanager
-async def server_for(database_url: str, settings: Settings) -> AsyncIterator[Server]:
+async def server_for(
+    database_url: str, settings: Settings, compose: Compose | None = None
+) -> AsyncIterator[Server]:
     """All that a process needs that does a job: the record, and the search parameters in force."""
     from jiankang.foundation.record.api import create_fhir_app
     from jiankang.foundation.record.reindexing import Catalogue
@@ -184,12 +194,14 @@ async def server_for(database_url: str, settings: Settings) -> AsyncIterator[Ser
 
     async with Record.open(database_url, connections=3) as record:
         app: Any = create_fhir_app(record, settings=settings, secret=b"")
+        if compose is not None:
+            compose(app.server)
         async with Catalogue(record, app.server.registry).running(indexing=False):
             yield app.server
 
 
-async def _work(database_url: str, settings: Settings, parent: int) -> int:
-    async with server_for(database_url, settings) as server:
+async def _work(database_url: str, settings: Settings, parent: int, compose: Compose | None) -> int:
+    async with server_for(database_url, settings, compose) as server:
         working = asyncio.create_task(work_once(server, alone=True))
         while not working.done():
             await asyncio.wait([working], timeout=1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jiankang.fhir.definitions import load
 from jiankang.foundation.record.search.include import Includer
+from jiankang.foundation.record.search.meaning import no_terminology
 from jiankang.foundation.record.search.paging import Cursor, link, seal, unseal
 from jiankang.foundation.record.search.plan import Goal, Place, choose, compounded, contenders, needs_counts
 from jiankang.foundation.record.search.query import Query, Reader
@@ -71,7 +72,7 @@ async def search(
     reader = Reader(registry, Values(started, registry.zone, base_url), lenient=handling == "lenient")
     query = reader.read(type, params)
     _place_in(reader, query, compartment)
-    runner = Runner(db, actor.restriction)
+    runner = Runner(db, actor.restriction, registry.meaning or no_terminology)
     names, codes = types_and_codes(query.types)
     goal = Goal(names, codes, await runner.resolved(query.criteria), query.order)
     result = SearchResult(warnings=query.warnings, params=query.used, summary=query.summary, elements=query.elements)
@@ -178,7 +179,7 @@ async def match_ids(
     """
     reader = Reader(registry, Values(clock(), registry.zone, base_url), lenient=False)
     query = reader.read(type, params)
-    runner = Runner(db, actor.restriction)
+    runner = Runner(db, actor.restriction, registry.meaning or no_terminology)
     names, codes = types_and_codes(query.types)
     page = await runner.page(Goal(names, codes, await runner.resolved(query.criteria)), limit)
     return [row[3] for row in page.rows]
@@ -199,7 +200,7 @@ async def explain(
     reader = Reader(registry, Values(clock(), registry.zone, base_url), lenient=False)
     query = reader.read(type, [pair for pair in params if pair[0] != "_cursor"])
     _place_in(reader, query, compartment)
-    runner = Runner(db, actor.restriction)
+    runner = Runner(db, actor.restriction, registry.meaning or no_terminology)
     names, codes = types_and_codes(query.types)
     goal = compounded(Goal(names, codes, await runner.resolved(query.criteria), query.order))
     needed = needs_counts(goal)

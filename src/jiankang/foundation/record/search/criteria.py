@@ -33,6 +33,17 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
+class Meant:
+    """A token whose codes terminology tells: those `in` a value set (`url`), `below` or `above` a code of a system (`url`)."""
+
+    type: str
+    param: str
+    relation: str
+    url: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """In the compartment `fact`; `hashes` are the reference keys by which such resources are found."""
 
@@ -170,6 +181,7 @@ class Not:
 Criterion = (
     Keys
     | Lookup
+    | Meant
     | Member
     | Text
     | Span

@@ -21,7 +21,7 @@ from jiankang.foundation.record.search.criteria import (
     either,
 )
 from jiankang.foundation.record.search.values import text_criterion, uri_beginning
-from jiankang.kernel.errors import Invalid, NotSupported
+from jiankang.kernel.errors import Invalid
 
 if TYPE_CHECKING:
     from jiankang.fhir.search import Parameter
@@ -34,7 +34,7 @@ _NAME = re.compile(r"[A-Za-z_][\w\-]*(?::[A-Za-z]+)?")
 _OPERATORS = frozenset(
     ["eq", "ne", "co", "sw", "ew", "gt", "lt", "ge", "le", "ap", "sa", "eb", "pr", "po", "ss", "sb", "in", "ni", "re"]
 )
-_TERMINOLOGY = frozenset({"ss", "sb", "in", "ni"})
+_MEANING = {"ss": "above", "sb": "below", "in": "in", "ni": "not-in"}
 _NUMERIC = frozenset({"eq", "ne", "gt", "lt", "ge", "le", "ap", "sa", "eb"})
 
 
@@ -203,10 +203,8 @@ class _Filter:
             except ValueError:
                 raise self._wrong("this string is not well-formed", value.place) from None
         parameter = self.reader.parameter(type_name, code.partition(":")[0])
-        if operator.text in _TERMINOLOGY:
-            raise NotSupported(
-                f"_filter: '{operator.text}' needs the terminology service, which is not part of this server yet"
-            )
+        if operator.text in _MEANING and parameter.type == "token":
+            return self.reader.values.criterion(type_name, parameter, _MEANING[operator.text], text.replace(",", "\\,"))
         return self._criterion(type_name, parameter, operator.text, text, quoted)
 
     def _criterion(self, type_name: str, parameter: Parameter, operator: str, text: str, quoted: bool) -> Criterion:

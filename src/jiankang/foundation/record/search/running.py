@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jiankang.fhir.definitions import load
-from jiankang.foundation.record.indexing import column, type_key
+from jiankang.foundation.record.indexing import column, token_key, type_key
 from jiankang.foundation.record.search.criteria import (
     NOTHING,
     Chain,
@@ -15,10 +15,12 @@ from jiankang.foundation.record.search.criteria import (
     Has,
     Keys,
     Lookup,
+    Meant,
     Not,
     Some,
     either,
 )
+from jiankang.foundation.record.search.meaning import Meaning, no_terminology
 from jiankang.foundation.record.search.plan import (
     CANDIDATES,
     COUNTED,
@@ -40,7 +42,7 @@ from jiankang.foundation.record.search.plan import (
 from jiankang.foundation.record.search.sql import Bound, prefix_end
 from jiankang.foundation.record.search.statistics import MANY, statistics_of
 from jiankang.kernel.database import translated
-from jiankang.kernel.errors import TooCostly
+from jiankang.kernel.errors import Invalid, NotFound, TooCostly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,7 +81,10 @@ class Page:
 class Runner:
     """Runs goals on one connection, within one restriction."""
 
-    def __init__(self, db: AsyncConnection[Any], restriction: Restriction) -> None:
+    def __init__(
+        self, db: AsyncConnection[Any], restriction: Restriction, meaning: Meaning = no_terminology
+    ) -> None:
+        self.meaning = meaning
         self.db = db
         self.restriction = restriction
         self.statistics = statistics_of(db)
@@ -100,10 +105,16 @@ class Runner:
         lookups = list(dict.fromkeys(one for criterion in criteria for one in _lookups(criterion)))
         if not lookups:
             return flattened(criteria)
-        found = await self._look_up(lookups)
+        found: dict[Lookup | Meant, Criterion] = {}
+        asked = [one for one in lookups if isinstance(one, Lookup)]
+        if asked:
+            found |= await self._look_up(asked)
+        for one in lookups:
+            if isinstance(one, Meant):
+                found[one] = await self._meant(one)
         return flattened([_replaced(criterion, found) for criterion in criteria])
 
-    async def _look_up(self, lookups: list[Lookup]) -> dict[Lookup, Criterion]:
+    async def _look_up(self, lookups: list[Lookup]) -> dict[Lookup | Meant, Criterion]:
         from jiankang.foundation.record.indexing import param_key
 
         bound = Bound(self.restriction)
@@ -124,7 +135,7 @@ class Runner:
         found: dict[int, list[int]] = {}
         for number, key in await self.fetch(" UNION ALL ".join(parts), bound.values):
             found.setdefault(number, []).append(key)
-        result: dict[Lookup, Criterion] = {}
+        result: dict[Lookup | Meant, Criterion] = {}
         for number, one in enumerate(lookups):
             keys = found.get(number, [])
             if len(keys) > _MOST_CODES:
@@ -133,6 +144,25 @@ class Runner:
                 )
             result[one] = Keys(tuple(sorted(keys)), one.param)
         return result
+
+    async def _meant(self, asked: Meant) -> Criterion:
+        """The codes that terminology says, as far as the record has seen them under this parameter."""
+        sets = self.meaning(self.db)
+        try:
+            if asked.relation == "in":
+                pairs = await sets.codes_in(asked.url)
+            elif asked.relation == "below":
+                pairs = await sets.descendants(asked.url, asked.code)
+            else:
+                pairs = await sets.ancestors(asked.url, asked.code)
+        except NotFound as problem:
+            raise Invalid(f"{asked.param}:{asked.relation}: {problem}", expression=[asked.param]) from None
+        keys = [token_key(asked.type, asked.param, system, code) for system, code in pairs]
+        bound = Bound(self.restriction)
+        seen = await self.fetch(
+            f"SELECT DISTINCT v.key FROM vocabulary v WHERE v.key = ANY({bound.bigs(keys)})", bound.values
+        )
+        return Keys(tuple(sorted(row[0] for row in seen)), asked.param)
 
     # -- pages
 
@@ -246,8 +276,8 @@ def _starting(bound: Bound, column_name: str, prefix: str) -> str:
     return f" AND {column_name} >= {bound.text(prefix)}{below}"
 
 
-def _lookups(criterion: Criterion) -> Iterator[Lookup]:
-    if isinstance(criterion, Lookup):
+def _lookups(criterion: Criterion) -> Iterator[Lookup | Meant]:
+    if isinstance(criterion, Lookup | Meant):
         yield criterion
     elif isinstance(criterion, Every | Some):
         for part in criterion.parts:
@@ -258,8 +288,8 @@ def _lookups(criterion: Criterion) -> Iterator[Lookup]:
         yield from _lookups(criterion.inner)
 
 
-def _replaced(criterion: Criterion, found: dict[Lookup, Criterion]) -> Criterion:
-    if isinstance(criterion, Lookup):
+def _replaced(criterion: Criterion, found: dict[Lookup | Meant, Criterion]) -> Criterion:
+    if isinstance(criterion, Lookup | Meant):
         return found[criterion]
     if isinstance(criterion, Every):
         return Every(tuple(_replaced(part, found) for part in criterion.parts))

@@ -39,6 +39,7 @@ from jiankang.foundation.record.search.criteria import (
     Ids,
     Keys,
     Lookup,
+    Meant,
     Missing,
     Near,
     Not,
@@ -58,11 +59,11 @@ if TYPE_CHECKING:
 _NORM_CHARACTERS = 512
 _METRES_PER_DEGREE = 111_195.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TERMINOLOGY = frozenset({"in", "not-in", "above", "below"})
+_TERMINOLOGY = frozenset({"in", "above", "below"})
 
 _MODIFIERS: dict[str, frozenset[str]] = {
     "string": frozenset({"exact", "contains"}),
-    "token": frozenset({"not", "text", "of-type"}),
+    "token": frozenset({"not", "text", "of-type", "in", "not-in", "above", "below"}),
     "uri": frozenset({"above", "below"}),
     "reference": frozenset({"identifier"}),
 }
@@ -130,8 +131,8 @@ class Values:
         kind = parameter.type
         self._check_modifier(parameter, modifier)
         maker = _MAKERS[kind]
-        negated = modifier == "not"
-        asked = "" if negated else modifier
+        negated = modifier in {"not", "not-in"}
+        asked = {"not": "", "not-in": "in"}.get(modifier, modifier)
         found = either(
             [
                 maker(self, type_name, parameter, code, asked, raw)
@@ -150,11 +151,6 @@ class Values:
                     f"it never refers to a {modifier}; it may refer to {', '.join(sorted(parameter.targets))}"
                 )
             return
-        if parameter.type == "token" and modifier in _TERMINOLOGY:
-            raise NotSupported(
-                f":{modifier} needs the terminology service, which is not part of this server yet; "
-                "list the codes themselves, separated by commas"
-            )
         known = ["missing", *sorted(_MODIFIERS.get(parameter.type, ()))]
         raise Invalid(
             f"':{modifier}' cannot be used with a {parameter.type}; these can: {', '.join(':' + name for name in known)}"
@@ -177,6 +173,8 @@ class Values:
         if modifier == "text":
             text = normalise_string(parse_string(raw))
             return Lookup(type_name, code, text=text)
+        if modifier in _TERMINOLOGY:
+            return _meant(type_name, parameter, code, modifier, raw)
         if modifier == "of-type":
             asked = parse_of_type(raw)
             key = indexing.of_type_key(type_name, code, asked.system, asked.code, asked.value)
@@ -424,6 +422,22 @@ def _token(type_name: str, parameter: Parameter, code: str, system: str | None, 
     if kinds & _CODING or "?" in kinds:
         parts.append(_concept(type_name, code, system, value, leaves))
     return parts[0] if len(parts) == 1 else either(parts)
+
+
+def _meant(type_name: str, parameter: Parameter, code: str, relation: str, raw: str) -> Criterion:
+    """http://hl7.org/fhir/R4/search.html#token, the modifiers that ask about the meaning of codes."""
+    owner = parameter if code == parameter.code else _parameter(type_name, code) or parameter
+    if not {kind for kind, _, _ in leaf_types(type_name, owner.expression)} & {*_CODING, "?"}:
+        raise Invalid(f"':{relation}' is about codes, and {parameter.code} has none")
+    if relation == "in":
+        url = parse_uri(raw)
+        if ":" not in url:
+            raise Invalid(f"'{url[:80]}' is no value set's canonical URL")
+        return Meant(type_name, code, relation, url)
+    token = parse_token(raw)
+    if not token.system or not token.code:
+        raise Invalid(f"':{relation}' needs a code with its system: write system|code")
+    return Meant(type_name, code, relation, token.system, token.code)
 
 
 def _parameter(type_name: str, code: str) -> Parameter | None:

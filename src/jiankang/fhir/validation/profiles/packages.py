@@ -1,0 +1,58 @@
+"""Where definitions come from: packages by canonical URL, the norm's own beneath them.
+
+http://hl7.org/fhir/R4/references.html#canonical
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from jiankang.fhir.definitions import load
+
+Json = dict[str, Any]
+
+
+class Packages(Protocol):
+    """Who has StructureDefinitions besides the norm: installed packages, the record, a test's dict."""
+
+    def structure(self, url: str, version: str | None = None) -> Json | None:
+        """The StructureDefinition of a canonical URL, the newest where no version is named; None when there is none."""
+
+
+class Definitions:
+    """StructureDefinitions held in memory, the last of the same URL and version counting."""
+
+    def __init__(self, definitions: Iterable[Json] = ()) -> None:
+        self._versions: dict[str, dict[str, Json]] = {}
+        for each in definitions:
+            self.add(each)
+
+    def add(self, definition: Json) -> None:
+        """Take one in."""
+        self._versions.setdefault(definition["url"], {})[definition.get("version", "")] = definition
+
+    def structure(self, url: str, version: str | None = None) -> Json | None:
+        """The definition; a version may be named in part ("1.0" finds 1.0.2)."""
+        versions = self._versions.get(url)
+        if not versions:
+            return None
+        if version is None:
+            return versions[max(versions, key=_order)]
+        fitting = [each for each in versions if each == version or each.startswith(version + ".")]
+        return versions[max(fitting, key=_order)] if fitting else None
+
+
+class NormPackage:
+    """The definitions of R4 itself."""
+
+    def structure(self, url: str, version: str | None = None) -> Json | None:
+        """The definition, if it is the norm's and of its version."""
+        if version is not None and not "4.0.1".startswith(version):
+            return None
+        return load().structure(url)
+
+
+def _order(version: str) -> tuple[tuple[int, str], ...]:
+    """Versions in order: numbers as numbers."""
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in version.replace("-", ".").split("."))

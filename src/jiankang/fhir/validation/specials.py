@@ -1,0 +1,223 @@
+"""Rules of single data types that no expression of the norm says, or that code says faster.
+
+Each takes and answers the problems found so far. http://hl7.org/fhir/R4/datatypes.html
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from jiankang.fhir.path.narrative import is_safe_narrative
+from jiankang.fhir.search import ucum
+from jiankang.fhir.structure.references import target_type
+from jiankang.fhir.validation.context import MAX_REMEMBERED
+from jiankang.fhir.validation.findings import ERROR, WARNING, Found, note, under
+from jiankang.fhir.validation.narrative import explain_narrative
+from jiankang.fhir.validation.terms import code_in_system
+
+if TYPE_CHECKING:
+    from jiankang.fhir.validation.context import Context
+
+Json = dict[str, Any]
+
+ONLY_ID = (ERROR, "invariant", "ele-1")
+_REF_1 = (ERROR, "invariant", "ref-1")
+_TXT_1 = (ERROR, "invariant", "txt-1")
+_SQTY_1 = (ERROR, "invariant", "sqty-1")
+_UNIT = (ERROR, "code-invalid", "quantity-ucum")
+_SIZE = (ERROR, "value", "attachment-size")
+_HASH = (ERROR, "value", "attachment-hash")
+_CODE = (ERROR, "code-invalid", "coding-unknown")
+_DISPLAY = (WARNING, "code-invalid", "coding-display")
+_CODE_WARNING = (WARNING, "code-invalid", "coding-unknown")
+_SYSTEM_OF_SET = (ERROR, "code-invalid", "coding-value-set")
+_RELATIVE = (ERROR, "value", "uri-relative")
+_RELATIVE_WARNING = (WARNING, "value", "uri-relative")
+_NOT_CONTAINED = (ERROR, "not-found", "canonical-fragment")
+_CANONICAL = (ERROR, "value", "canonical-syntax")
+_TARGET = (ERROR, "structure", "reference-target")
+_TYPE = (ERROR, "invalid", "reference-type")
+_UNRESOLVED = (ERROR, "not-found", "reference-unresolved")
+
+good_canonicals: set[str] = set()
+
+
+def only_id(found: Found, step: str) -> Found:
+    """ele-1 for what has an id alone."""
+    return note(found, step, ONLY_ID, "All FHIR elements must have a value or children; here is an id alone.")
+
+
+def no_comparator(found: Found, step: str) -> Found:
+    """SimpleQuantity (http://hl7.org/fhir/R4/datatypes.html#SimpleQuantity)."""
+    return note(found, step, _SQTY_1, "The comparator is not used on a SimpleQuantity.", "no comparator")
+
+
+def canonical_rules(found: Found, step: str, value: Any, context: Context) -> Found:
+    """A canonical is an absolute URI, perhaps with |version, or #id of something contained."""
+    if value.__class__ is not str:
+        return found
+    if value.startswith("#"):
+        if value[1:] not in context.contained and value != "#":
+            return note(found, step, _NOT_CONTAINED, "Nothing contained here has this id.", "an id of a contained resource")
+        return found
+    base, bar, version = value.partition("|")
+    if bar and (not version or "|" in version):
+        return note(found, step, _CANONICAL, "A canonical is URL|version: one bar, and a version behind it.", "URL|version")
+    if ":" not in base.partition("/")[0]:
+        return note(found, step, (WARNING, "value", "canonical-syntax"), "A canonical is an absolute URL.", "an absolute URL")
+    if len(good_canonicals) < MAX_REMEMBERED:
+        good_canonicals.add(value)
+    return found
+
+
+def special_reference(found: Found, o: Json, c: Context) -> Found:
+    """ref-1, that `type` says what `reference` says, and in a Bundle that it can be found there."""
+    text = o.get("reference")
+    if text is None:
+        return found
+    if text[:1] == "#":
+        if text != "#" and text[1:] not in c.contained:
+            return note(found, ".reference", _REF_1, "Nothing contained here has this id.", "an id of a contained resource")
+        return found
+    said = o.get("type")
+    if said is not None:
+        named = target_type(text)
+        if named is not None and said.rpartition("/")[2] != named:
+            found = note(found, ".type", _TYPE, f"The reference names a {named}, its type says otherwise.", named)
+    if c.neighbours is not None:
+        wrong = c.neighbours.explain(c.root, text)
+        if wrong is not None:
+            found = note(found, ".reference", (wrong[0], "not-found", "reference-unresolved"), wrong[1])
+    return found
+
+
+def target(found: Found, step: str, text: Any, allowed: tuple[str, ...], c: Context) -> Found:
+    """Whether what a reference finds inside this resource or Bundle is of a type that may stand here."""
+    if text.__class__ is not str or (text[:1] != "#" and not text.startswith("urn:")):
+        return found
+    there = c.resolver(text) if text[:1] == "#" or c.neighbours is not None else None
+    name = None if there is None else there.get("resourceType")
+    if name is None or name in allowed:
+        return found
+    return note(found, step, _TARGET, f"Points to a {name}; here it may be {', '.join(allowed)}.", ", ".join(allowed))
+
+
+def special_coding(found: Found, o: Json, c: Context) -> Found:
+    """That the system has the code and calls it so, where the system's codes are known."""
+    key = (o.get("system"), o.get("code"), o.get("display"))
+    if key in c.good_codings:
+        return found
+    system, code, display = key
+    before = found
+    if system is None:
+        return found
+    if system.startswith("http://hl7.org/fhir/ValueSet/"):
+        text = "The system of a coding is a code system, this is a value set."
+        return note(found, ".system", _SYSTEM_OF_SET, text, "a code system")
+    if ":" not in system:
+        found = note(found, ".system", _RELATIVE, "The system of a coding is an absolute URI.", "an absolute URI")
+    if code is not None:
+        verdict = code_in_system(system, code, display)
+        if not verdict.known and c.asks_others:
+            verdict = c.terminology.validate_code(system, code, None, display)
+        if verdict.known and not verdict.ok:
+            found = note(found, ".code", _CODE, f"The code is not in {system}.", f"a code of {system}")
+        elif verdict.ok and verdict.display is not None and display is not None:
+            expected = f"“{verdict.display}”"
+            found = note(found, ".display", _DISPLAY, f"The code system calls this code {expected}.", expected)
+    if found is before and not c.asks_others:
+        if len(c.good_codings) >= MAX_REMEMBERED:
+            c.good_codings.clear()
+        c.good_codings.add(key)
+    return found
+
+
+def special_quantity(found: Found, o: Json, c: Context) -> Found:  # noqa: ARG001 - all specials are called alike
+    """That a unit said to be of UCUM is one (http://hl7.org/fhir/R4/datatypes.html#Quantity)."""
+    if o.get("system") == ucum.SYSTEM:
+        code = o.get("code")
+        if code is not None and not code_in_system(ucum.SYSTEM, code).ok:
+            found = note(found, ".code", _UNIT, "This is no UCUM code (https://ucum.org/ucum).", "a UCUM code")
+    return found
+
+
+def special_attachment(found: Found, o: Json, c: Context) -> Found:  # noqa: ARG001 - all specials are called alike
+    """That size and hash are those of the data (http://hl7.org/fhir/R4/datatypes.html#Attachment)."""
+    data = o.get("data")
+    if data is None or ("size" not in o and "hash" not in o):
+        return found
+    try:
+        content = base64.b64decode("".join(data.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return found  # said already: it is not base64
+    size, said = o.get("size"), o.get("hash")
+    if size is not None and size != len(content):
+        found = note(found, ".size", _SIZE, f"The data has {len(content)} bytes, the size says {size}.", str(len(content)))
+    if said is not None:
+        digest = hashlib.sha1(content, usedforsecurity=False).digest()
+        if base64.b64encode(digest).decode() != said:
+            found = note(found, ".hash", _HASH, "The hash is not the SHA-1 of the data, in base64.", "SHA-1 in base64")
+    return found
+
+
+def special_narrative(found: Found, o: Json, c: Context) -> Found:  # noqa: ARG001 - all specials are called alike
+    """txt-1 and txt-2: formatting only, nothing active, some content (http://hl7.org/fhir/R4/narrative.html#rules)."""
+    div = o.get("div")
+    if div is not None and not is_safe_narrative(div):
+        found = note(found, ".div", _TXT_1, explain_narrative(div), "XHTML of basic formatting with some content")
+    return found
+
+
+def special_identifier(found: Found, o: Json, c: Context) -> Found:  # noqa: ARG001 - all specials are called alike
+    """That the system is absolute (http://hl7.org/fhir/R4/datatypes.html#Identifier)."""
+    system = o.get("system")
+    if system is None:
+        return found
+    if ":" not in system:
+        return note(found, ".system", _RELATIVE, "The system of an identifier is an absolute URI.", "an absolute URI")
+    if system == "urn:ietf:rfc:3986" and ":" not in (o.get("value") or ":"):
+        return note(found, ".value", _RELATIVE, "With urn:ietf:rfc:3986 the value is a whole URI.", "an absolute URI")
+    return found
+
+
+def special_meta(found: Found, o: Json, c: Context) -> Found:  # noqa: ARG001 - all specials are called alike
+    """That profiles are absolute; whether they hold is asked where the resource is."""
+    for number, each in enumerate(o.get("profile") or ()):
+        if each is not None and ":" not in each:
+            found = note(found, f".profile[{number}]", _RELATIVE, "A profile is named by an absolute URL.", "an absolute URL")
+    return found
+
+
+def special_extension(found: Found, o: Json, c: Context) -> Found:
+    """Extensions inside an extension."""
+    if "extension" in o:
+        from jiankang.fhir.validation.extensions import extensions, place_of
+
+        found = extensions(found, "", o, place_of("Extension.extension", "Extension"), c)
+    return found
+
+
+def beside(found: Found, o: Json, places: dict[str, Any], c: Context) -> Found:
+    """`_name` of primitives: an id alone without a value is nothing, and extensions have rules of their own."""
+    from jiankang.fhir.validation.extensions import extensions
+
+    for name, value in o.items():
+        if name[:1] != "_" or name not in places:
+            continue
+        element, repeats, plain, place = places[name]
+        items = enumerate(value) if repeats else ((-1, value),)
+        for number, each in items:
+            if each is None:
+                continue
+            step = f".{element}[{number}]" if repeats else f".{element}"
+            inner = None
+            if "extension" in each:
+                inner = extensions(None, "", each, place, c)
+            elif plain not in o:
+                inner = only_id(None, "")
+            if inner is not None:
+                found = under(found, step, inner)
+    return found

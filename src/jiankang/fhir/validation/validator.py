@@ -1,0 +1,109 @@
+"""Validates resources: shape, rules, codes, extensions, profiles."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jiankang.fhir import structure
+from jiankang.fhir.validation.bundles import Neighbours
+from jiankang.fhir.validation.compiled import rules
+from jiankang.fhir.validation.context import Context
+from jiankang.fhir.validation.findings import INFORMATION, Finding, findings, kind_of, value_at
+from jiankang.fhir.validation.profiles import ProfileBook
+from jiankang.fhir.validation.terms import PACKAGES, Terminology
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jiankang.fhir.validation.profiles import Packages
+
+Json = dict[str, Any]
+
+
+class Validator:
+    """Validates against the norm, and against the profiles of `packages`. It may be shared by threads.
+
+    `terminology` is asked for codes that the norm's own packages do not hold.
+    """
+
+    def __init__(self, packages: Packages | None = None, terminology: Terminology | None = None) -> None:
+        self.profiles = ProfileBook(packages)
+        self._terminology = terminology or PACKAGES
+        self._good_codings: set[tuple[Any, Any, Any]] = set()
+
+    def validate(
+        self,
+        resource: object,
+        *,
+        profiles: Sequence[str] = (),
+        best_practice: bool = False,
+        resolve: Callable[[str], Json | None] | None = None,
+        expected_type: str | None = None,
+    ) -> list[Finding]:
+        """All that is to be said of a resource: errors, warnings, information; [] when all is well.
+
+        `profiles` are canonical URLs besides those of `meta.profile`. `resolve` gives the resource that a reference
+        names, or None. `best_practice` asks for the norm's advice, too.
+        """
+        shape = structure.check(resource, expected_type=expected_type)
+        told = [_as_finding(issue, resource) for issue in shape]
+        if not isinstance(resource, dict) or any("nested too deep" in issue.text for issue in shape):
+            return told
+        context = Context(
+            resource,
+            terminology=self._terminology,
+            best_practice=best_practice,
+            resolve=resolve,
+            profiles=self.profiles,
+            good_codings=self._good_codings,
+        )
+        context.enter(resource)
+        if resource.get("resourceType") == "Bundle":
+            context.neighbours = _neighbours(resource)
+        found = rules(tolerant=bool(shape)).resource(resource, context)
+        if profiles or self.profiles.wants(resource):
+            found = self.profiles.resource_rules(found, resource, context, profiles)
+        if found is not None:
+            told += findings(resource, str(resource.get("resourceType")), found)
+        if context.unchecked:
+            told += [_unchecked(resource, url, strength) for url, strength in context.unchecked.items()]
+        return told
+
+
+def validate(
+    resource: object,
+    *,
+    profiles: Sequence[str] = (),
+    terminology: Terminology | None = None,
+    best_practice: bool = False,
+    resolve: Callable[[str], Json | None] | None = None,
+    packages: Packages | None = None,
+) -> list[Finding]:
+    """All that is to be said of a resource by the norm, by its profiles, and by `profiles`.
+
+    For many resources keep a `Validator`, which keeps compiled profiles. http://hl7.org/fhir/R4/validation.html
+    """
+    validator = _plain() if packages is None and terminology is None else Validator(packages, terminology)
+    return validator.validate(resource, profiles=profiles, best_practice=best_practice, resolve=resolve)
+
+
+@cache
+def _plain() -> Validator:
+    return Validator()
+
+
+def _neighbours(bundle: Json) -> Neighbours | None:
+    entries = bundle.get("entry")
+    return Neighbours(bundle) if entries is None or isinstance(entries, list) else None
+
+
+def _as_finding(issue: Any, resource: Any) -> Finding:
+    place = issue.expression[0] if issue.expression else ""
+    kind = kind_of(value_at(resource, "." + place.partition(".")[2]) if "." in place else resource)
+    return Finding(issue.code, issue.text, issue.expression, issue.severity, f"shape-{issue.code}", issue.text, kind)
+
+
+def _unchecked(resource: Json, url: str, strength: str) -> Finding:
+    text = f"Codes bound to {url} ({strength}) were not checked: its codes are not known here."
+    return Finding("not-supported", text, (str(resource.get("resourceType")),), INFORMATION, "binding-not-checked", url)
