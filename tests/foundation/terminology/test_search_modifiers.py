@@ -29,7 +29,8 @@ def coloured(rig):
         },
         "reds",
     )  # fmt: skip
-    return rig
+    yield rig
+    rig.platform.app.server.registry.meaning = None
 
 
 def found(rig, query):

@@ -329,6 +329,8 @@ async def _transaction(request: Request, parsed: _Bundle) -> Response:
         await _prepare_all(request, works, _NOTHING_RESOLVED)
 
     async def do(tx: Transaction) -> None:
+        for one in works:
+            one.result = None  # it may be done a second time
         if not plain:
             await _resolve(request, tx, works)
         await _write(tx, works)
@@ -464,6 +466,7 @@ async def _resolve(request: Request, tx: Transaction, works: list[_Work]) -> Non
     for work in conditional:
         if work.method == "DELETE":
             work.deleted = await _guarded(work, delete_matching(request, tx, work.type, work.condition or []))
+    await _apply(tx, [work for work in works if work.method == "DELETE" and work.condition is None])
     taken: dict[int, int] = {}
     for work in conditional:
         if work.method == "DELETE":
@@ -589,6 +592,16 @@ async def _write(tx: Transaction, works: list[_Work]) -> None:
     doing = [
         w for w in works if w.method in {"DELETE", "POST", "PUT"} and w.existing is None and not w.deleted and w.id
     ]
+    await _apply(tx, [work for work in doing if work.result is None])
+    for work in works:
+        if work.method == "PATCH":
+            work.result = await _guarded(work, patch_in(tx, work.type, work.id or "", work.patch, _version(work)))
+
+
+async def _apply(tx: Transaction, doing: list[_Work]) -> None:
+    """Write, and say of what is refused which entry it is."""
+    if not doing:
+        return
     changes = [Change(w.method, w.type, w.id, w.prepared, _version(w)) for w in doing]
     created = {w.id for w in doing if w.method == "POST"}
     try:
@@ -600,9 +613,6 @@ async def _write(tx: Transaction, works: list[_Work]) -> None:
         raise _renamed(problem, number) from None
     for work, result in zip(doing, results, strict=True):
         work.result = result
-    for work in works:
-        if work.method == "PATCH":
-            work.result = await _guarded(work, patch_in(tx, work.type, work.id or "", work.patch, _version(work)))
 
 
 def _culprit(problem: Problem, doing: list[_Work]) -> int | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from jiankang.foundation.access import resource_key
 from jiankang.foundation.record.interactions.answers import expect_content, if_match, written
 from jiankang.foundation.record.interactions.conditions import claims, one_match
 from jiankang.foundation.record.interactions.preparing import prepare_body
 from jiankang.foundation.record.store import Change
 from jiankang.foundation.record.wire.http import JSON_TYPES, Request, Response
-from jiankang.kernel.errors import Invalid
+from jiankang.kernel.errors import Invalid, PreconditionFailed
 
 if TYPE_CHECKING:
     from jiankang.foundation.record.store import Stored, Transaction
@@ -35,11 +36,22 @@ async def update(request: Request) -> Response:
     if prepared.id != id_:
         raise Invalid(f"the resource's id is {prepared.id}, the address says {id_}", expression=[f"{type_name}.id"])
     change = Change("PUT", type_name, id_, prepared, if_match(request))
+    only_new = request.headers.get("if-none-match", "").strip() == "*"
 
     async def work(tx: Transaction) -> Stored:
+        if only_new:
+            await _expect_none(tx, type_name, id_)
         return (await tx.apply([change]))[0]
 
     return written(request, await request.server.record.run(request.actor, work))
+
+
+async def _expect_none(tx: Transaction, type_name: str, id_: str) -> None:
+    """If-None-Match: * asks for a new resource, never for another version (RFC 9110 §13.1.2)."""
+    await tx.claim([resource_key(type_name, id_)])  # two who make the same one wait for each other
+    old = (await tx.lock([(type_name, id_)]))[type_name, id_]
+    if old is not None and not old.deleted:
+        raise PreconditionFailed(f"{type_name}/{id_} exists already")
 
 
 async def conditional_update(request: Request) -> Response:
