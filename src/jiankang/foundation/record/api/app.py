@@ -108,6 +108,8 @@ class FhirApp:
             receive=receive if streamed else None,
         )
         check_format(request)
+        if method == "HEAD" and find_route("GET", request.segments).begins:
+            raise _not_allowed("HEAD", request.segments, ["GET", "POST"])
         response = await dispatch(request)
         if request.param("_pretty") == "true" and response.body and "json" in response.content_type:
             response.body = indented(response.body)
@@ -197,12 +199,16 @@ def find_route(method: str, segments: tuple[str, ...]) -> Route:
             return route
     methods = allowed_methods(shape) or allowed_methods(typed)
     if methods:
-        problem = MethodNotAllowed(f"{method} means nothing at /{'/'.join(segments)}; allowed: {', '.join(methods)}")
-        problem.args = (problem.args[0], *methods)
-        raise problem
+        raise _not_allowed(method, segments, methods)
     if segments and segments[-1].startswith("$"):
         raise NotFound(f"there is no operation {segments[-1]} at this address", code="not-supported")
     raise NotFound(f"there is nothing at /{'/'.join(segments)}", code="not-supported")
+
+
+def _not_allowed(method: str, segments: tuple[str, ...], methods: list[str]) -> MethodNotAllowed:
+    problem = MethodNotAllowed(f"{method} means nothing at /{'/'.join(segments)}; allowed: {', '.join(methods)}")
+    problem.args = (problem.args[0], *methods)
+    return problem
 
 
 def shape_of(segments: tuple[str, ...]) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ class Route:
 
     `shape` has Type, id, vid and member for what varies. `interaction` is a code of
     http://hl7.org/fhir/R4/valueset-restful-interaction.html, or the name of an operation, which `types` may narrow
-    to some types.
+    to some types. What `begins` work is not done for HEAD.
     """
 
     method: str
@@ -41,6 +41,7 @@ class Route:
     handler: Handler
     definition: str = ""
     types: tuple[str, ...] = ()
+    begins: bool = False
 
 
 _TABLE = (
@@ -90,7 +91,11 @@ OPERATIONS = {
         Route("GET", ("$reindex",), "reindex", reindexing.show, f"{_OURS}reindex"),
         Route("POST", ("$reindex",), "reindex", reindexing.again, f"{_OURS}reindex"),
         Route(
-            "GET", ("Type", "id", "$reindex-status"), "reindex-status", reindexing.status, f"{_OURS}reindex-status",
+            "GET",
+            ("Type", "id", "$reindex-status"),
+            "reindex-status",
+            reindexing.status,
+            f"{_OURS}reindex-status",
             ("SearchParameter",),
         ),
         Route("GET", ("Type", "id", "$meta"), "meta", metadata.meta, f"{_DEFINED}Resource-meta"),
@@ -106,11 +111,25 @@ OPERATIONS = {
             route
             for method in ("GET", "POST")
             for route in (
-                Route(method, ("$export",), "export", bulk.export_system, f"{_BULK}export"),
+                Route(method, ("$export",), "export", bulk.export_system, f"{_BULK}export", begins=True),
                 Route(
-                    method, ("Type", "$export"), "export", bulk.export_patients, f"{_BULK}patient-export", ("Patient",)
+                    method,
+                    ("Type", "$export"),
+                    "export",
+                    bulk.export_patients,
+                    f"{_BULK}patient-export",
+                    ("Patient",),
+                    begins=True,
                 ),
-                Route(method, ("Type", "id", "$export"), "export", bulk.export_one, f"{_BULK}group-export", ("Group",)),
+                Route(
+                    method,
+                    ("Type", "id", "$export"),
+                    "export",
+                    bulk.export_one,
+                    f"{_BULK}group-export",
+                    ("Group",),
+                    begins=True,
+                ),
             )
         ),
         Route("POST", ("$import",), "import", bulk.begin_import, "urn:jiankang:operation:import"),
