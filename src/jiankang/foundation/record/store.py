@@ -313,6 +313,12 @@ class Transaction:
         writes: list[_Write] = []
         for (change, id_), rid in zip(named, rids, strict=True):
             old = self._locked.get(rid)
+            if (
+                change.method == "DELETE"
+                and old is not None
+                and not self.actor.restriction.permits(change.type, old.keys)
+            ):
+                old = None  # nobody learns from a deletion what they may not know of
             self._permit(change, rid, old)
             if change.method == "DELETE" and (old is None or old.deleted):
                 results.append(old or Stored(change.type, id_, 0, now, True, "DELETE", b"", rid))
