@@ -680,13 +680,25 @@ class Record:
             return None
         if not (everything or actor.restriction.permits(type_name, keys)):
             return None
-        if not isinstance(self.audit, NoAudit):
-            async with self.pool.connection() as db, db.transaction():
-                await self.audit(db, AuditEvent(actor.id, "read", [(type_name, id_)]))
+        await self.shown(actor, "read", [(type_name, id_)])
         payload = await self.payload(body)
         return Stored(
             type_name, id_, version, updated, deleted, METHODS[method], payload, rid, keys=keys or (), at=at, home=home
         )
+
+    async def shown(
+        self, actor: Actor, action: str, targets: Sequence[tuple[str, str]], db: AsyncConnection[Any] | None = None
+    ) -> None:
+        """Have it written down what the actor is shown, before they are; in the transaction of `db` when there is one."""
+        if isinstance(self.audit, NoAudit):
+            return
+        event = AuditEvent(actor.id, action, targets)
+        if db is not None:
+            await self.audit(db, event)
+            return
+        with translated():
+            async with self.pool.connection() as own, own.transaction():
+                await self.audit(own, event)
 
     async def vread(self, actor: Actor, type_name: str, id_: str, version: int) -> Stored:
         """One version. Raises NotFound for what never existed, Gone for a version that is a deletion."""

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from jiankang.foundation.record.store import Record
 
 
+COUNTED = 10_000
+"""Versions of a type, or of everything, that are counted at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """Which versions are asked for: made at or after `since`, current at some moment `at`, and how many.
@@ -36,10 +40,13 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """One page of versions, how many there are in all, and the `before` of the next page (None: this is the last)."""
+    """One page of versions, how many there are in all, and the `before` of the next page (None: this is the last).
+
+    `total` is None where there are more than COUNTED.
+    """
 
     entries: list[Stored]
-    total: int
+    total: int | None
     next: int | None
 
 
@@ -119,7 +126,9 @@ async def _of_log(record: Record, actor: Actor, window: Window, type_name: str |
         with translated():
             total = await (
                 await db.execute(
-                    f"SELECT count(*) FROM change AS c JOIN resource AS r ON r.rid = c.rid WHERE {condition}", values
+                    "SELECT count(*) FROM (SELECT FROM change AS c JOIN resource AS r ON r.rid = c.rid "
+                    f"WHERE {condition} LIMIT {COUNTED + 1}) AS q",
+                    values,
                 )
             ).fetchone()
             if window.before is not None:
@@ -129,10 +138,10 @@ async def _of_log(record: Record, actor: Actor, window: Window, type_name: str |
             cursor = db.cursor(binary=True)
             await cursor.execute(_LOG.format(where=condition), values)
             rows = await cursor.fetchall()
-    return await _page(record, rows, window.count, total[0] if total else 0)
+    return await _page(record, rows, window.count, total[0] if total and total[0] <= COUNTED else None)
 
 
-async def _page(record: Record, rows: list[Any], count: int, total: int) -> Versions:
+async def _page(record: Record, rows: list[Any], count: int, total: int | None) -> Versions:
     names = load().resource_names
     entries = []
     for version, updated, deleted, method, body, _cursor, rid, type_code, id_, *_ in rows[:count]:

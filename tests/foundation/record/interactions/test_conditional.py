@@ -114,7 +114,10 @@ def test_update_of_what_matches(ask):
     assert "matches" in said(ask("PUT", "/Patient", person(value, id="other"), query=query, status=400))
     ask("PUT", "/Patient", person(value), query=query, status=412, if_match='W/"1"')
     own = f"mine-{value[:20]}"
-    assert ask("PUT", "/Patient", person(fresh(), id=own), query=f"identifier=urn:c|{fresh()}", status=201).value["id"] == own
+    assert (
+        ask("PUT", "/Patient", person(fresh(), id=own), query=f"identifier=urn:c|{fresh()}", status=201).value["id"]
+        == own
+    )
     ask("PUT", "/Patient", person(value), status=400)
     ask("POST", "/Patient", person(value), status=201)
     ask("PUT", "/Patient", person(value), query=query, status=412)

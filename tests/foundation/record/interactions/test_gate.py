@@ -59,7 +59,7 @@ def cases(world):
     meta = {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}]}
     searches = [
         "", f"name={SECRET}", f"identifier=urn:test|{value}", f"_id={world.b['id']}", "_summary=count", "_total=accurate",
-        f"_filter=name co \"{SECRET}\"", "_has:Observation:patient:status=final", f"_content={SECRET}", "_sort=name",
+        f'_filter=name co "{SECRET}"', "_has:Observation:patient:status=final", f"_content={SECRET}", "_sort=name",
         "_include=*", "_revinclude=Observation:focus", "_revinclude=*", f"_list={world.list['id']}",
     ]  # fmt: skip
     about = [
@@ -68,7 +68,9 @@ def cases(world):
         f"patient._has:Observation:patient:code:text={SECRET}", f"_list={world.list['id']}",
     ]  # fmt: skip
     every = [("/Patient", None, q, {}) for q in searches] + [("/Observation", None, q, {}) for q in about]
-    system = [("/", None, f"_type=Patient,Observation&{q}", {}) for q in ("", f"_id={world.b['id']}", f"_content={SECRET}")]
+    system = [
+        ("/", None, f"_type=Patient,Observation&{q}", {}) for q in ("", f"_id={world.b['id']}", f"_content={SECRET}")
+    ]
     return {
         ("GET", ("metadata",)): [("/metadata", None, "", {})],
         ("GET", ()): system,

@@ -180,7 +180,9 @@ def test_ids_must_agree_and_be_ids(ask):
 
 def test_media_types_that_are_not_ours_are_refused(ask):
     raw = json.dumps(PATIENT).encode()
-    assert ask("POST", "/Patient", raw, status=415, content_type="text/csv").value["issue"][0]["code"] == "not-supported"
+    assert (
+        ask("POST", "/Patient", raw, status=415, content_type="text/csv").value["issue"][0]["code"] == "not-supported"
+    )
     ask("POST", "/Patient", raw, status=201, content_type="application/json; charset=utf-8")
     id_ = ask.patient()["id"]
     ask("GET", f"/Patient/{id_}", status=406, accept="text/turtle")

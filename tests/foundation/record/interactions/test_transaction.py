@@ -39,7 +39,13 @@ def patient(**members):
 
 
 def observation(subject, **members):
-    return {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": {"reference": subject}, **members}
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "x"},
+        "subject": {"reference": subject},
+        **members,
+    }
 
 
 def statuses(answer):
@@ -53,7 +59,12 @@ def locations(answer):
 def test_every_kind_of_reference_leads_to_what_was_made(ask):
     old = ask.patient()
     known, own = fresh(), f"own-{fresh()[:20]}"
-    ask("POST", "/Organization", {"resourceType": "Organization", "identifier": [{"system": "urn:o", "value": known}]}, status=201)
+    ask(
+        "POST",
+        "/Organization",
+        {"resourceType": "Organization", "identifier": [{"system": "urn:o", "value": known}]},
+        status=201,
+    )
     by_uuid, by_oid = urn(), "urn:oid:1.2.3.4.5"
     base = "http://localhost/fhir"
     answer = ask(
@@ -139,7 +150,11 @@ def test_one_failure_undoes_everything_and_names_the_entry(ask):
         (entry("POST", "Observation", observation("Patient?identifier=urn:t|nobody")), 412, "Bundle.entry[1]"),
         (entry("POST", "Patient", {"resourceType": "Observation"}), 400, "Bundle.entry[1]"),
         (entry("POST", "Patiant", good), 404, "Bundle.entry[1]"),
-        (entry("PATCH", f"Patient/{stored['id']}", {"resourceType": "Parameters"}, ifMatch='W/"7"'), 412, "Bundle.entry[1]"),
+        (
+            entry("PATCH", f"Patient/{stored['id']}", {"resourceType": "Parameters"}, ifMatch='W/"7"'),
+            412,
+            "Bundle.entry[1]",
+        ),
     ]:
         answer = ask("POST", "/", bundle(entry("POST", "Patient", good), bad), status=status)
         issue = answer.value["issue"][0]
@@ -175,7 +190,12 @@ def test_entries_are_conditional_patched_and_guarded(ask):
     ), status=200)  # fmt: skip
     assert statuses(answer) == ["200", "200", "200"]
     assert answer.value["entry"][1]["resource"]["active"] is True
-    again = ask("POST", "/", bundle(entry("PUT", f"Patient?identifier=urn:test|{value}", patient(identifier=stored["identifier"]))), status=200)
+    again = ask(
+        "POST",
+        "/",
+        bundle(entry("PUT", f"Patient?identifier=urn:test|{value}", patient(identifier=stored["identifier"]))),
+        status=200,
+    )
     assert locations(again) == [f"Patient/{stored['id']}"]
     gone = ask("POST", "/", bundle(entry("DELETE", f"Patient?identifier=urn:test|{value}")), status=200)
     assert statuses(gone) == ["204"]
@@ -203,7 +223,9 @@ def test_a_batch_does_each_entry_for_itself(ask):
     ), status=200)  # fmt: skip
     assert answer.value["type"] == "batch-response"
     assert statuses(answer) == ["201", "422", "404", "412", "204", "410", "400"]
-    assert answer.value["entry"][1]["response"]["outcome"]["issue"][0]["expression"] == ["Bundle.entry[1].resource.active"]
+    assert answer.value["entry"][1]["response"]["outcome"]["issue"][0]["expression"] == [
+        "Bundle.entry[1].resource.active"
+    ]
     all_new = ask("POST", "/", bundle(*[entry("POST", "Patient", patient())] * 3, kind="batch"), status=200)
     assert len(set(locations(all_new))) == 3
 
@@ -244,7 +266,9 @@ def test_an_empty_transaction_is_done_at_once(ask):
 
 
 def test_a_reference_to_an_unknown_practitioner_becomes_logical(ask):
-    sent = observation("Patient/1", performer=[{"reference": "Practitioner?identifier=urn:npi|99", "display": "Dr. 王"}])
+    sent = observation(
+        "Patient/1", performer=[{"reference": "Practitioner?identifier=urn:npi|99", "display": "Dr. 王"}]
+    )
     made = locations(ask("POST", "/", bundle(entry("POST", "Observation", sent)), status=200))[0]
     assert ask("GET", f"/{made}").value["performer"] == [
         {"type": "Practitioner", "identifier": {"system": "urn:npi", "value": "99"}, "display": "Dr. 王"}

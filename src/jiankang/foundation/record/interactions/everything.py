@@ -69,6 +69,7 @@ async def everything(request: Request) -> Response:
     members = await _members(request, type_name, id_, count + 1)
     more, members = len(members) > count, members[:count]
     supporting = await _supporting(request, members)
+    await request.server.show(request, "everything", [*members, *supporting])
     shape = Shape(request.param("_summary"), [e for e in (request.param("_elements") or "").split(",") if e])
     entries = [search_entry(one, request.base_url, "match", shape) for one in members]
     entries += [search_entry(one, request.base_url, "include", shape) for one in supporting]

@@ -41,6 +41,7 @@ async def history_instance(request: Request) -> Response:
 async def _answer(request: Request, path: str, type_name: str | None = None, id_: str | None = None) -> Response:
     window = _window(request)
     versions = await history(request.server.record, request.actor, window, type_name, id_)
+    await request.server.show(request, "history", versions.entries)
     address = f"{request.base_url}/{path}"
     asked = [(name, value) for name, value in request.params if name != "_before"]
     links = {"self": _link(address, request.params)}

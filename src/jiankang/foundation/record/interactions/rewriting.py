@@ -44,6 +44,7 @@ def logical(raw: bytes, identifiers: Mapping[str, tuple[str, str, str]]) -> byte
 
     `identifiers` gives type, system and value of each. http://hl7.org/fhir/R4/references.html#logical
     """
+
     def replace(match: re.Match[bytes]) -> bytes:
         known = identifiers.get(match.group(1).decode())
         if known is None:

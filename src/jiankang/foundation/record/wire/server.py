@@ -63,6 +63,7 @@ class Server:
             raise NotFound(f"{type_name}/{id_} is not known")
         if stored.deleted:
             raise Gone(f"{type_name}/{id_} was deleted")
+        await self.record.shown(request.actor, "read", [(type_name, id_)], request.tx.db)
         return stored
 
     async def search(
@@ -74,11 +75,18 @@ class Server:
     ) -> SearchResult:
         """A page of a search, as far as the actor may see it."""
         async with self.db(request) as db:
-            return await searching.search(
+            result = await searching.search(
                 db, request.actor, type_name, params, registry=self.registry, base_url=request.base_url,
                 secret=self.secret, payload=self.record.payload, handling=request.handling, compartment=compartment,
                 clock=self.record.clock,
             )  # fmt: skip
+        await self.show(request, "search", [*result.matches, *result.includes])
+        return result
+
+    async def show(self, request: Request, action: str, found: Sequence[Stored]) -> None:
+        """Have it written down what the request is answered with."""
+        targets = [(one.type, one.id) for one in found]
+        await self.record.shown(request.actor, action, targets, request.tx.db if request.tx is not None else None)
 
     async def match_ids(
         self, db: AsyncConnection[Any], actor: Actor, type_name: str, params: Sequence[tuple[str, str]], limit: int = 2
