@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from jiankang.fhir.xml import from_xml
 from jiankang.foundation.record.api import create_fhir_app
 from jiankang.foundation.record.store import Record
 from jiankang.foundation.record.wire.http import unpacked
@@ -31,7 +32,10 @@ class Answer:
 
     @property
     def value(self) -> Any:
-        return decode(unpacked(self.body, self.headers.get("content-encoding", ""), 1 << 28)) if self.body else None
+        if not self.body:
+            return None
+        plain = unpacked(self.body, self.headers.get("content-encoding", ""), 1 << 28)
+        return from_xml(plain) if "xml" in self.headers.get("content-type", "") else decode(plain)
 
 
 @dataclass

@@ -15,11 +15,11 @@ from jiankang.fhir.outcome import outcome
 from jiankang.foundation.record.api.routes import OPERATIONS, ROUTES, Route, allowed_methods
 from jiankang.foundation.record.bulk.receiving import takes_lines
 from jiankang.foundation.record.wire.bundles import indented
+from jiankang.foundation.record.wire.formats import answer_form, as_json, in_form
 from jiankang.foundation.record.wire.http import (
     Request,
     Response,
     accepted_coding,
-    check_format,
     header_map,
     packed,
     path_segments,
@@ -69,7 +69,9 @@ class FhirApp:
             raise NotImplementedError(scope["type"])
         headers = header_map(scope["headers"])
         request_id = _request_id(headers)
+        form = "json"
         try:
+            form = answer_form(scope["query_string"], headers)
             response = await self._answer(scope, receive, headers)
         except Problem as problem:
             response = refusal(problem)
@@ -79,6 +81,8 @@ class FhirApp:
             _log.exception("request %s failed", request_id)
             text = "something went wrong on our side; the log has it under the id in `diagnostics`"
             response = Response(500, encode(outcome([Issue("exception", text)], diagnostics=request_id)))
+        if form != "json":
+            response = await in_form(response, form)
         await self._send(scope, send, headers, response, request_id)
 
     async def _answer(self, scope: Scope, receive: Receive, headers: dict[str, str]) -> Response:
@@ -96,6 +100,7 @@ class FhirApp:
                 response = refusal(problem)
                 response.headers.append(("Connection", "close"))
                 return response
+            body = await as_json(body, headers, settings.max_bundle_bytes)
         request = Request(
             self.server,
             self.server.authenticate(scope),
@@ -107,7 +112,6 @@ class FhirApp:
             self._base_url(scope, headers),
             receive=receive if streamed else None,
         )
-        check_format(request)
         if method == "HEAD" and find_route("GET", request.segments).begins:
             raise _not_allowed("HEAD", request.segments, ["GET", "POST"])
         response = await dispatch(request)

@@ -50,8 +50,8 @@ def statement(server: Server, base_url: str) -> dict[str, Any]:
         "software": {"name": "Jiankang 健康", "version": __version__},
         "implementation": {"description": "A region's health record", "url": base_url},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
-        "patchFormat": ["application/json-patch+json", "application/fhir+json"],
+        "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
+        "patchFormat": ["application/json-patch+json", "application/fhir+json", "application/fhir+xml"],
         "rest": [
             {
                 "mode": "server",

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote
 
 import zstandard
 
-from jiankang.kernel.errors import Invalid, NotAcceptable, TooLarge, Unavailable, UnsupportedMediaType
+from jiankang.kernel.errors import Invalid, TooLarge, Unavailable, UnsupportedMediaType
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,8 +31,6 @@ JSON = "application/fhir+json"
 JSON_TYPES = frozenset({JSON, "application/json", "application/json+fhir", "text/json"})
 JSON_PATCH = "application/json-patch+json"
 FORM = "application/x-www-form-urlencoded"
-_FORMATS = frozenset({"json", *JSON_TYPES})
-_XML = frozenset({"xml", "application/fhir+xml", "application/xml", "text/xml", "application/xml+fhir"})
 _LEAST_COMPRESSED = 1024
 
 
@@ -125,28 +123,6 @@ def query_pairs(text: str) -> list[tuple[str, str]]:
 def path_segments(path: str) -> tuple[str, ...]:
     """The parts of a path, unescaped; a slash at the end means nothing."""
     return tuple(unquote(part) for part in path.strip("/").split("/") if part)
-
-
-def check_format(request: Request) -> None:
-    """Refuse what we cannot answer in. `_format` goes before Accept (http.html#mime-type)."""
-    asked = request.param("_format")
-    if asked is not None:
-        kind = asked.split(";")[0].strip().lower().replace(" ", "+")
-        if kind not in _FORMATS:
-            raise NotAcceptable(_refusal(kind))
-        return
-    accept = request.headers.get("accept", "")
-    if not accept or "*/*" in accept or "json" in accept:
-        return
-    kinds = [part.split(";")[0].strip().lower() for part in accept.split(",")]
-    if not any(kind in JSON_TYPES or kind in {"application/*", "text/html"} for kind in kinds):
-        raise NotAcceptable(_refusal(kinds[0]))
-
-
-def _refusal(kind: str) -> str:
-    if kind in _XML:
-        return "XML is not answered yet: ask for application/fhir+json"
-    return f"{kind} cannot be answered: ask for application/fhir+json"
 
 
 async def read_body(receive: Receive, headers: dict[str, str], limit: int, seconds: float) -> bytes:
