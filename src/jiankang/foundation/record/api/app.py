@@ -15,7 +15,7 @@ from jiankang.fhir.outcome import outcome
 from jiankang.foundation.record.api.routes import OPERATIONS, ROUTES, Route, allowed_methods
 from jiankang.foundation.record.bulk.receiving import takes_lines
 from jiankang.foundation.record.wire.bundles import indented
-from jiankang.foundation.record.wire.formats import answer_form, as_json, in_form
+from jiankang.foundation.record.wire.formats import answer_form, as_json, expect_ours, in_form
 from jiankang.foundation.record.wire.http import (
     Request,
     Response,
@@ -72,7 +72,7 @@ class FhirApp:
         form = "json"
         try:
             form = answer_form(scope["query_string"], headers)
-            response = await self._answer(scope, receive, headers)
+            response = await self._answer(scope, receive, headers, form)
         except Problem as problem:
             response = refusal(problem)
         except asyncio.CancelledError:
@@ -81,15 +81,17 @@ class FhirApp:
             _log.exception("request %s failed", request_id)
             text = "something went wrong on our side; the log has it under the id in `diagnostics`"
             response = Response(500, encode(outcome([Issue("exception", text)], diagnostics=request_id)))
-        if form != "json":
+        if form == "xml":
             response = await in_form(response, form)
         await self._send(scope, send, headers, response, request_id)
 
-    async def _answer(self, scope: Scope, receive: Receive, headers: dict[str, str]) -> Response:
+    async def _answer(self, scope: Scope, receive: Receive, headers: dict[str, str], form: str) -> Response:
         method = scope["method"]
         if method == "OPTIONS":
             return Response(204, headers=[("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")])
         path = scope["path"].removeprefix(scope.get("root_path", ""))  # ASGI: path includes root_path
+        segments = path_segments(path)
+        expect_ours(form, method, segments, headers.get("accept", ""))
         settings = self.server.settings
         body = b""
         streamed = takes_lines(method, path, headers)
@@ -105,7 +107,7 @@ class FhirApp:
             self.server,
             self.server.authenticate(scope),
             "GET" if method == "HEAD" else method,
-            path_segments(path),
+            segments,
             query_pairs(scope["query_string"].decode("latin-1")) if scope["query_string"] else [],
             headers,
             body,

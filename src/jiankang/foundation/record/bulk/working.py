@@ -31,7 +31,6 @@ from jiankang.kernel.errors import Problem
 from jiankang.kernel.settings import Settings
 
 if TYPE_CHECKING:
-
     from jiankang.foundation.record.wire.server import Server
 
 POLL_SECONDS = 1.0
@@ -132,9 +131,7 @@ class Runner:
     async def _in_process(self) -> bool:
         """Let a process of its own do the next job; when we are stopped, so is it. Whether it ended well."""
         given = {"database_url": self.database_url, "settings": asdict(self.server.settings), "parent": os.getpid()}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", self.module, stdin=asyncio.subprocess.PIPE
-        )
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", self.module, stdin=asyncio.subprocess.PIPE)
         try:
             await process.communicate(msgspec.json.encode(given, enc_hook=str))
         finally:
@@ -184,9 +181,7 @@ def _settings(values: dict[str, Any]) -> Settings:
 
 
 @asynccontextmanager
-async def server_for(
-    database_url: str, settings: Settings, compose: Compose | None = None
-) -> AsyncIterator[Server]:
+async def server_for(database_url: str, settings: Settings, compose: Compose | None = None) -> AsyncIterator[Server]:
     """All that a process needs that does a job: the record, and the search parameters in force."""
     from jiankang.foundation.record.api import create_fhir_app
     from jiankang.foundation.record.reindexing import Catalogue

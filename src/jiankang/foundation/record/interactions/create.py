@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jiankang.foundation.record.interactions.answers import expect_content, written
+from jiankang.foundation.record.interactions.binary import wrap
 from jiankang.foundation.record.interactions.conditions import claims, one_match
 from jiankang.foundation.record.interactions.preparing import prepare_body
 from jiankang.foundation.record.store import Change
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 async def create(request: Request) -> Response:
     """Store a new resource under an id of the server's; with If-None-Exist only where nothing matches."""
+    wrap(request)
     expect_content(request, JSON_TYPES)
     type_name = request.segments[0]
     prepared = await prepare_body(request, type_name)

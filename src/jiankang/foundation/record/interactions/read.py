@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jiankang.foundation.record.interactions.answers import shape
+from jiankang.foundation.record.interactions.binary import unwrapped
 from jiankang.foundation.record.wire.http import Request, Response, http_date, parse_http_date
 from jiankang.kernel.errors import NotFound
 
@@ -30,6 +31,10 @@ def _shown(request: Request, stored: Stored) -> Response:
     headers = [("ETag", stored.etag), ("Last-Modified", http_date(stored.updated))]
     if _unchanged(request, stored):
         return Response(304, b"", headers)
+    content = unwrapped(request, stored)
+    if content is not None:
+        content.headers += headers
+        return content
     if not request.params:
         return Response(200, stored.json, headers)
     return Response(200, shape(request).of(stored), headers)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jiankang.foundation.access import resource_key
 from jiankang.foundation.record.interactions.answers import expect_content, if_match, written
+from jiankang.foundation.record.interactions.binary import wrap
 from jiankang.foundation.record.interactions.conditions import claims, one_match
 from jiankang.foundation.record.interactions.preparing import prepare_body
 from jiankang.foundation.record.store import Change
@@ -27,6 +28,7 @@ def check_id(id_: str) -> None:
 
 async def update(request: Request) -> Response:
     """Store a new version under the id in the address; make the resource where there is none."""
+    wrap(request)
     expect_content(request, JSON_TYPES)
     type_name, id_ = request.segments
     check_id(id_)

@@ -81,9 +81,7 @@ class Page:
 class Runner:
     """Runs goals on one connection, within one restriction."""
 
-    def __init__(
-        self, db: AsyncConnection[Any], restriction: Restriction, meaning: Meaning = no_terminology
-    ) -> None:
+    def __init__(self, db: AsyncConnection[Any], restriction: Restriction, meaning: Meaning = no_terminology) -> None:
         self.meaning = meaning
         self.db = db
         self.restriction = restriction

@@ -24,7 +24,7 @@ _THREAD_BYTES = 64 * 1024
 
 
 def answer_form(query: bytes, headers: Mapping[str, str]) -> str:
-    """What `_format` says, else what Accept prefers: json or xml. Raises NotAcceptable when it is neither."""
+    """What `_format` says, else what Accept prefers: json, xml, or other. Raises NotAcceptable for another `_format`."""
     if b"_format" in query:
         asked = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("_format")
         if asked:
@@ -52,9 +52,7 @@ def _preferred(accept: str) -> str:
         weight = _weight(options)
         if form is not None and weight > best:
             best, chosen = weight, form
-    if chosen is None:
-        raise _neither(accept[:80])
-    return chosen
+    return chosen or "other"
 
 
 def _weight(options: list[str]) -> float:
@@ -65,6 +63,12 @@ def _weight(options: list[str]) -> float:
             except ValueError:
                 return 0.0
     return 1.0
+
+
+def expect_ours(form: str, method: str, segments: tuple[str, ...], accept: str) -> None:
+    """Refuse who wants neither JSON nor XML, except where there is something else to be had: a Binary, an exported file."""
+    if form == "other" and not (method in {"GET", "HEAD"} and segments[:1] in {("Binary",), ("_bulk",)}):
+        raise _neither(accept[:80])
 
 
 def _neither(kind: str) -> NotAcceptable:
@@ -88,7 +92,7 @@ def _to_json(body: bytes, limit: int) -> bytes:
 
 async def in_form(response: Response, form: str) -> Response:
     """The response with its resource in the form that was asked for."""
-    if form == "json" or not response.body or not response.content_type.startswith(JSON):
+    if form != "xml" or not response.body or not response.content_type.startswith(JSON):
         return response
     body = response.body
     response.body = await asyncio.to_thread(_to_xml, body) if len(body) > _THREAD_BYTES else _to_xml(body)
