@@ -149,7 +149,9 @@ def _load(settings: Settings, options: argparse.Namespace) -> int:
     from jiankang.serving import database
 
     with database(settings, shared=True) as url:
-        return load_paths(url, options.paths, workers=settings.workers, progress=_tell)
+        code = load_paths(url, options.paths, workers=settings.workers, progress=_tell)
+        _learn_terminology(url)
+        return code
 
 
 def _export(settings: Settings, options: argparse.Namespace) -> int:
@@ -165,7 +167,25 @@ def _import(settings: Settings, options: argparse.Namespace) -> int:
     from jiankang.serving import database
 
     with database(settings, shared=True) as url:
-        return cli_import(url, options.paths, settings, _tell)
+        code = cli_import(url, options.paths, settings, _tell)
+        _learn_terminology(url)
+        return code
+
+
+def _learn_terminology(url: str) -> None:
+    """Take in the code systems and value sets that were among what was loaded."""
+    import asyncio
+
+    from jiankang.foundation.record.store import Record
+    from jiankang.foundation.terminology import catch_up
+
+    async def learn() -> int:
+        async with Record.open(url, connections=1) as record:
+            return await catch_up(record)
+
+    count = asyncio.run(learn())
+    if count:
+        _tell(f"-- {count} terminology resources are in force")
 
 
 def _db(settings: Settings, options: argparse.Namespace) -> int:
