@@ -17,6 +17,7 @@ base)
         echo "recovery_target_action = 'promote'"
         [ -z "${4:-}" ] || echo "recovery_target_time = '$4'"
     } >> "$3/postgresql.auto.conf"
+    rm -f "$3/standby.signal" # the copy of a replica would follow the primary again
     touch "$3/recovery.signal"
     echo "start PostgreSQL on $3: it catches up, then serves"
     ;;

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tools")]
 
 import conformance_tables  # noqa: E402 - beside this file, wherever it is started
-from jiankang.fhir.definitions import model, tables  # noqa: E402 - the source tree may not be installed yet
+from jiankang.fhir.definitions import composing, model, tables  # noqa: E402 - the source tree may not be installed yet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -83,6 +83,7 @@ def _fingerprint(source: Path) -> str:
         _package_json(source),
         Path(__file__),
         Path(conformance_tables.__file__),
+        Path(composing.__file__),
         Path(model.__file__ or ""),
         Path(tables.__file__ or ""),
     ):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 START_SECONDS = 60
 _PORT_SECONDS = 2.0  # a server that was killed frees its port a moment later
 _TAKING_SECONDS = 60.0
+_LEAVING_SECONDS = 1.0  # with its next answer a door in front learns that a connection ends
 _AGAIN_SECONDS = 2.0  # what dies at once is not started again faster than this
 _log = logging.getLogger("jiankang.serving")
 _spawn = multiprocessing.get_context("spawn")
@@ -116,6 +117,7 @@ def _protocol(header_seconds: float) -> type[HttpToolsProtocol]:
 
         deadline: asyncio.TimerHandle | None = None
         taking: asyncio.TimerHandle | None = None
+        leaving = False
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -129,6 +131,8 @@ def _protocol(header_seconds: float) -> type[HttpToolsProtocol]:
         def on_headers_complete(self) -> None:
             self._expected()
             super().on_headers_complete()
+            if self.leaving:
+                self.cycle.keep_alive = False
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._expected()
@@ -137,6 +141,19 @@ def _protocol(header_seconds: float) -> type[HttpToolsProtocol]:
             if cycle is not None and not cycle.response_complete and _only_reads(cycle.scope):
                 _leave(cycle.scope)
             super().connection_lost(exc)
+
+        def shutdown(self) -> None:
+            """Answer what is under way; an idle connection, on which a request may be coming, stays for a moment."""
+            self.leaving = True
+            idle = self.cycle is None or self.cycle.response_complete
+            if idle:
+                self.loop.call_later(_LEAVING_SECONDS, self._leave_if_idle)
+            else:
+                super().shutdown()
+
+        def _leave_if_idle(self) -> None:
+            if self.cycle is None or self.cycle.response_complete:
+                self.transport.close()
 
         def pause_writing(self) -> None:
             super().pause_writing()

@@ -25,7 +25,18 @@ NEEDED = {"nginx": shutil.which("nginx", path="/usr/sbin:/usr/bin"), "openssl": 
 NEEDED["pgbouncer"] = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin")
 NEEDED["PostgreSQL 15 of Debian"] = str(BIN) if (BIN / "postgres").exists() else None
 # Nobody else may come in; and the disk's own flush and large caches make a test slow and show nothing.
-QUICK = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "shared_buffers=64MB", "-c", "min_wal_size=64MB", "-c", "wal_buffers=1MB"]
+QUICK = [
+    "-c",
+    "listen_addresses=127.0.0.1",
+    "-c",
+    "fsync=off",
+    "-c",
+    "shared_buffers=64MB",
+    "-c",
+    "min_wal_size=64MB",
+    "-c",
+    "wal_buffers=1MB",
+]
 
 
 def missing() -> list[str]:
@@ -232,8 +243,14 @@ class Region:
             ("127.0.0.1:8090", f"127.0.0.1:{self.ports['health']}"),
             ("/etc/jiankang", str(self.etc)),
             ("pid /run/nginx.pid", f"pid {self.home}/nginx.pid"),
+            ("server_tokens off;", "server_tokens off;" + self._nginx_folders()),
         )
         self.start("door", [NEEDED["nginx"], "-c", path, "-g", "daemon off;"], plain=False)
+
+    def _nginx_folders(self) -> str:
+        """Debian's are for root."""
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        return "".join(f" {kind}_temp_path {self.home}/nginx-{kind};" for kind in kinds)
 
     def certificates(self) -> None:
         """An authority of the region's own, a certificate of the server and one of a client."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -57,6 +58,13 @@ def empty_server(region):
         shutil.rmtree(data, ignore_errors=True)
 
 
+def restore(region, *arguments: object, fails: bool = False) -> subprocess.CompletedProcess[str]:
+    command = ["sh", region.etc / "restore.sh", *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=region.environment)
+    assert fails or done.returncode == 0, done.stderr
+    return done
+
+
 async def test_a_dump_is_restored_into_a_younger_server_and_the_feed_skips_nothing(region, empty_server):
     young = empty_server
     burn = "DO $$ BEGIN FOR n IN 1..2000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
@@ -73,11 +81,13 @@ async def test_a_dump_is_restored_into_a_younger_server_and_the_feed_skips_nothi
     newest = int(region.sql("primary", "SELECT max(xid::text::bigint) FROM change"))
     dumped = region.run("sh", region.etc / "backup.sh", "dump", **_as_owner(region)).strip()
     assert dumped.endswith(".dump")
-    subprocess.run(["sh", region.etc / "restore.sh", "dump", dumped, young], check=True, env=region.environment, capture_output=True)  # fmt: skip
+    restore(region, "dump", dumped, young)
     before = counts(region.url("primary"))
     assert counts(young) == before
     with psycopg.connect(young) as db:
-        assert db.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()[0] < newest, "not younger: shows nothing"
+        assert db.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()[0] < newest, (
+            "not younger: shows nothing"
+        )
     with database(Settings(database_url=young)):  # what `jiankang serve` does first
         pass
     assert all(migration.applied for migration in status(young, MIGRATIONS))
@@ -103,28 +113,29 @@ def _as_owner(region, name: str = "primary") -> dict[str, str]:
     return {"PGHOST": "127.0.0.1", "PGPORT": str(region.ports[name]), "PGUSER": "jiankang", "PGDATABASE": "jiankang"}
 
 
-def _as_replicator(region) -> dict[str, str]:
-    return _as_owner(region) | {"PGUSER": "replicator"}
+def _as_replicator(region, name: str) -> dict[str, str]:
+    return _as_owner(region, name) | {"PGUSER": "replicator"}
 
 
-async def test_a_base_backup_and_the_kept_log_go_back_to_a_moment(region):
-    base = region.run("sh", region.etc / "backup.sh", "base", **_as_replicator(region)).strip().splitlines()[-1]
+@pytest.mark.parametrize("source", ["primary", "replica"])
+async def test_a_base_backup_and_the_kept_log_go_back_to_a_moment(region, source):
+    base = region.run("sh", region.etc / "backup.sh", "base", **_as_replicator(region, source)).strip().splitlines()[-1]
     async with Record.open(region.url("primary")) as record:
-        await record.run(LOCAL_OPERATOR, lambda tx: tx.apply([basic("before-the-mistake")]))
-        time.sleep(0.05)
+        await record.run(LOCAL_OPERATOR, lambda tx: tx.apply([basic(f"before-the-mistake-{source}")]))
+        await asyncio.sleep(0.05)
         moment = region.sql("primary", "SELECT clock_timestamp()")
-        time.sleep(0.05)
-        await record.run(LOCAL_OPERATOR, lambda tx: tx.apply([basic("the-mistake")]))
+        await asyncio.sleep(0.05)
+        await record.run(LOCAL_OPERATOR, lambda tx: tx.apply([basic(f"the-mistake-{source}")]))
     last = region.sql("primary", "SELECT pg_walfile_name(pg_switch_wal())")
     wal = region.home / "backup" / "wal"
     deadline = time.monotonic() + 15
     while not (wal / last).exists():
         assert time.monotonic() < deadline, region.log("primary")
-        time.sleep(0.05)
-    data = region.home / "restored"
+        await asyncio.sleep(0.05)
+    data = region.home / f"restored-{source}"
     region.run("sh", region.etc / "restore.sh", "base", base, data, moment)
     run = region.home / "restored-run"
-    run.mkdir()
+    run.mkdir(exist_ok=True)
     os.chown(run, (region.home / "primary").stat().st_uid, -1)
     options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={run}", "-c", "fsync=off"]
     options += ["-c", "archive_mode=off", "-c", "synchronous_standby_names=", "-c", f"config_file={region.etc}/postgresql/primary.conf"]  # fmt: skip
@@ -140,9 +151,9 @@ async def test_a_base_backup_and_the_kept_log_go_back_to_a_moment(region):
                 recovering = "t"
             if recovering == "f":
                 break
-            time.sleep(0.1)
-        found = region.run(*ask, "SELECT id FROM resource WHERE id LIKE '%mistake%'").split()
-        assert found == ["before-the-mistake"]
+            await asyncio.sleep(0.1)
+        found = region.run(*ask, "SELECT id FROM resource WHERE id LIKE '%mistake-" + source + "'").split()
+        assert found == [f"before-the-mistake-{source}"]
     finally:
         region.kill_all_of("restored")
 
@@ -152,9 +163,6 @@ def test_old_backups_are_forgotten_and_a_restore_touches_nothing_that_is_there(r
     older.write_bytes(b"")
     newest = region.run("sh", region.etc / "backup.sh", "dump", BACKUP_KEEP="1", **_as_owner(region)).strip()
     assert [str(path) for path in older.parent.iterdir()] == [newest]
-    done = subprocess.run(
-        ["sh", region.etc / "restore.sh", "base", region.home / "backup", region.home / "primary"],
-        check=False, capture_output=True, text=True, env=region.environment,
-    )  # fmt: skip
+    done = restore(region, "base", region.home / "backup", region.home / "primary", fails=True)
     assert done.returncode == 3
     assert "move it away first" in done.stderr

@@ -106,7 +106,9 @@ def test_the_role_is_given_what_sessions_ask_for():
 def test_databases_let_all_connections_in(compose):
     env, pooler = env_file(), (DEPLOY / "pgbouncer.ini").read_text()
     servers = sum(name.startswith("server") for name in services(compose)) * int(env["JIANKANG_WORKERS"])
-    most = int(re.search(r"^max_connections = (\d+)", (DEPLOY / "postgresql/primary.conf").read_text(), re.MULTILINE)[1])
+    most = int(
+        re.search(r"^max_connections = (\d+)", (DEPLOY / "postgresql/primary.conf").read_text(), re.MULTILINE)[1]
+    )
     pooled = int(re.search(r"^default_pool_size = (\d+)", pooler, re.MULTILINE)[1])
     direct = servers * (3 + 6)  # of a process: two at the side, one waiting for wake-ups; of its job: three more
     assert pooled + direct + 20 < most

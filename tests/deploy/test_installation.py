@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
+import http.client
 import json
 import threading
+import time
 
 import pytest
 import zstandard
@@ -42,7 +45,7 @@ def test_a_visit_is_written_found_and_read_as_a_whole_through_door_and_pooler(re
     found = json.loads(body)
     assert [entry["resource"]["id"] for entry in found["entry"]] == [id_]
     assert found["link"][0]["url"].startswith("https://health.example/fhir/")
-    status, _, body = region.ask("GET", f"/fhir/Observation?subject:Patient.family=door&_include=Observation:subject")
+    status, _, body = region.ask("GET", "/fhir/Observation?subject:Patient.family=door&_include=Observation:subject")
     assert {entry["resource"]["resourceType"] for entry in json.loads(body)["entry"]} == {"Observation", "Patient"}
     status, headers, body = region.ask("GET", f"/fhir/Patient/{id_}/$everything")
     assert status == 200
@@ -62,7 +65,9 @@ def test_packed_bodies_pass_as_they_are_both_ways(region):
     ):
         status, headers, body = region.ask("POST", "/fhir/Patient", raw=pack(text), Content_Encoding=coding)
         assert status == 201, body
-        status, headers, body = region.ask("GET", headers["location"].split("health.example")[1], Accept_Encoding=coding)
+        status, headers, body = region.ask(
+            "GET", headers["location"].split("health.example")[1], Accept_Encoding=coding
+        )
         assert headers["content-encoding"] == coding
         assert b"xxxx" in unpack(body)
 
@@ -70,7 +75,7 @@ def test_packed_bodies_pass_as_they_are_both_ways(region):
 def test_a_body_of_many_megabytes_passes_and_one_over_the_limit_is_refused_with_an_outcome(region):
     big = patient("Big") | {"photo": [{"contentType": "image/png", "data": "QUJD" * 2_000_000}]}
     assert region.ask("POST", "/fhir/Patient", big)[0] == 201
-    status, headers, body = region.ask("POST", "/fhir/Patient", raw=b"{}", Content_Length=str(200 << 20))
+    status, _, body = region.ask("POST", "/fhir/Patient", raw=b"{}", Content_Length=str(200 << 20))
     assert status == 413
     assert json.loads(body)["issue"][0]["code"] == "too-long"
 
@@ -103,6 +108,22 @@ async def test_a_reader_of_the_feed_is_woken_past_the_pooler(region):
         following.cancel()
 
 
+@contextlib.contextmanager
+def idle_connection(port: int):
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        connection.request("GET", "/fhir/metadata")
+        assert connection.getresponse().read()
+        yield connection
+
+
+def told_to_leave(connection: http.client.HTTPConnection) -> bool:
+    """Whether a server that was told to stop answers within half a second with the last answer of the connection."""
+    time.sleep(0.2)
+    connection.request("GET", "/fhir/metadata")
+    answer = connection.getresponse()
+    return answer.status == 200 and bool(answer.read()) and answer.headers["connection"] == "close"
+
+
 def test_servers_are_restarted_one_after_the_other_and_nobody_notices(region):
     stop, told = threading.Event(), []
 
@@ -117,6 +138,9 @@ def test_servers_are_restarted_one_after_the_other_and_nobody_notices(region):
     asking.start()
     try:
         for name in ("server1", "server2"):
+            with idle_connection(region.ports[name]) as connection:
+                region.running[name].terminate()
+                assert told_to_leave(connection), "a request on a connection that was idle is still answered"
             assert region.stop(name) == 0
             region.server(name)
             region.until_up(name)
@@ -129,8 +153,6 @@ def test_servers_are_restarted_one_after_the_other_and_nobody_notices(region):
 
 @pytest.mark.parametrize("path", ["/", "/fhir/metadata"])
 def test_the_port_for_health_checks_shows_nothing_else(region, path):
-    import http.client
-
     connection = http.client.HTTPConnection("127.0.0.1", region.ports["health"], timeout=5)
     connection.request("GET", path)
     assert connection.getresponse().status == 404

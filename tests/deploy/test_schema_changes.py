@@ -46,7 +46,7 @@ def test_an_older_version_starts_on_a_schema_that_a_newer_one_has_widened(bare, 
 def test_a_change_that_was_applied_and_edited_since_is_refused(bare, folder):
     migrate(bare, folder)
     (folder / "0001_first.sql").write_text("CREATE TABLE widening (a bigint);\n")
-    with pytest.raises(Conflict, match="0001_first.sql was changed after it was applied"):
+    with pytest.raises(Conflict, match=r"0001_first\.sql was changed after it was applied"):
         migrate(bare, folder)
 
 

@@ -52,7 +52,7 @@ def test_a_promoted_replica_has_all_that_was_acknowledged_and_the_servers_go_on_
         time.sleep(0.02)
     region.kill_all_of("primary")
     before = list(writing)
-    status, headers, body = region.ask("GET", "/fhir/Patient?_count=1")
+    status, _, body = region.ask("GET", "/fhir/Patient?_count=1")
     assert status == 503
     assert json.loads(body)["issue"][0]["code"] == "transient"
     region.run("/usr/lib/postgresql/15/bin/pg_ctl", "-D", region.home / "replica", "-w", "-s", "promote")

@@ -137,7 +137,7 @@ def test_bytes_that_are_no_request_are_refused_and_forgotten(server):
     dice = random.Random(3)
     good = (
         b"POST /fhir/Patient HTTP/1.1\r\nHost: x\r\nContent-Type: application/fhir+json\r\nContent-Length: 26\r\nConnection: close\r\n\r\n"
-         b'{"resourceType":"Patient"}'
+        b'{"resourceType":"Patient"}'
     )
     tries = [
         b"\x00" * 100, b"\xff" * 100, b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /fhir/\xff\xfe HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",

@@ -28,7 +28,8 @@ class Settings:
         "", "Address of a PostgreSQL server ≥ 15 (`postgresql://…`). Empty: an embedded server under `data`."
     )
     direct_database_url: str = _setting(
-        "", "The same database without a pooler in between, for schema changes, bulk work and wake-ups; empty: as above."
+        "",
+        "The same database without a pooler in between, for schema changes, bulk work and wake-ups; empty: as above.",
     )
     data: Path = _setting(_DATA, "Folder of the embedded server, of exports and of keys made here.")
     host: str = _setting("127.0.0.1", "Address to listen on. Only loopback is allowed until people can sign in.")

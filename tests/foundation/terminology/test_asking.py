@@ -219,3 +219,39 @@ def test_a_code_system_that_contradicts_itself_is_refused_whole(rig, bad):
     assert rig.put(resource, "bad", ok=False).status == 422
     rig.get("/CodeSystem/bad", status=404)
     rig.get("/CodeSystem/$lookup", system="http://example.org/bad", code="a", status=404)
+
+
+def test_names_too_long_for_an_index_are_refused_and_long_texts_are_not(rig):
+    base = {"status": "active", "url": "urn:long"}
+    system = {**base, "resourceType": "CodeSystem", "content": "complete"}
+    long = "糖" * 3_000
+    for resource in (
+        {**system, "concept": [{"code": long}]},
+        {**system, "url": f"urn:{long}"},
+        {**base, "resourceType": "ValueSet", "url": f"urn:{long}", "compose": {"include": [{"system": "urn:a"}]}},
+        {**base, "resourceType": "ConceptMap", "group": [{"source": "urn:a", "element": [{"code": long}]}]},
+        {"resourceType": "NamingSystem", "name": "a", "status": "active", "kind": "codesystem", "date": "2020", "uniqueId": [
+            {"type": "uri", "value": "urn:a"}, {"type": "other", "value": long}]},
+    ):  # fmt: skip
+        answer = rig.put(resource, "long", ok=False)
+        assert answer.status == 422, answer.value
+        assert answer.value["issue"][0]["code"] == "too-long"
+    words = " ".join(f"word{number}" for number in range(60_000))
+    rig.put({**system, "concept": [{"code": "a", "display": words, "definition": words}]}, "long")
+    assert rig.ask("/CodeSystem/$lookup", system="urn:long", code="a")["display"] == words
+
+
+def test_a_code_system_may_be_sent_along_and_is_not_kept(rig):
+    sent = {
+        "resourceType": "CodeSystem",
+        "status": "draft",
+        "content": "complete",
+        "concept": [{"code": "x", "display": "Ex"}],
+    }
+    for code, result in (("x", True), ("y", False)):
+        items = [{"name": "codeSystem", "resource": sent}, {"name": "code", "valueCode": code}]
+        found = rig.post("/CodeSystem/$validate-code", {"resourceType": "Parameters", "parameter": items})["parameter"]
+        assert found[0] == {"name": "result", "valueBoolean": result}
+    broken = {**sent, "concept": [{"code": "x"}, {"code": "x"}]}
+    items = [{"name": "codeSystem", "resource": broken}, {"name": "code", "valueCode": "x"}]
+    rig.post("/CodeSystem/$validate-code", {"resourceType": "Parameters", "parameter": items}, status=422)

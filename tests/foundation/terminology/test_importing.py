@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import gzip
 import json
 import zipfile
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 
 from jiankang.foundation.terminology.importing import Named, import_path, running
+from jiankang.foundation.terminology.systems import own_resources
 from jiankang.kernel.errors import Conflict, Invalid, NotFound, Problem
 
 
@@ -57,6 +59,20 @@ def test_icd_10_in_claml(database_url, tmp_path):
         ("A00-A09", "", 1, 2),
         ("A00", "Cholera", 2, 2),
     ]
+
+
+def test_codes_that_claml_makes_by_modifiers(database_url, tmp_path):
+    path = tmp_path / "icd10.xml"
+    path.write_text(
+        """<ClaML><Title name="ICD-10" version="1"/><ModifierClass modifier="S4" code=".0"><Rubric kind="preferred"><Label>With coma</Label>
+        </Rubric></ModifierClass><ModifierClass modifier="S4" code=".9"><Rubric kind="preferred"><Label>Plain</Label></Rubric></ModifierClass>
+        <Class code="E10-E14" kind="block"><SubClass code="E10"/><SubClass code="E11"/><ModifiedBy code="S4"/></Class>
+        <Class code="E10" kind="category"><SuperClass code="E10-E14"/><ExcludeModifier code="S4"/></Class>
+        <Class code="E11" kind="category"><SuperClass code="E10-E14"/><Rubric kind="preferred"><Label>Type 2</Label></Rubric></Class></ClaML>"""
+    )
+    load(database_url, path)
+    assert [(code, display) for code, display, *_ in concepts(database_url)] == [
+        ("E10-E14", ""), ("E10", ""), ("E11", "Type 2"), ("E11.0", "Type 2 : With coma"), ("E11.9", "Type 2 : Plain")]  # fmt: skip
 
 
 def test_loinc_with_chinese_names_and_its_hierarchy(database_url, tmp_path):
@@ -117,12 +133,17 @@ def test_snomed_ct_with_several_parents(database_url, tmp_path):
         "http://snomed.info/sct",
         "http://snomed.info/sct/900000000000207008/version/20250101",
     )
-    pairs = rows(
-        database_url,
-        "SELECT a.code, d.code FROM closure AS c JOIN concept AS a ON (a.system, a.n) = (c.system, c.ancestor) "
-        "JOIN concept AS d ON (d.system, d.n) = (c.system, c.descendant) WHERE a.code <> '138875005' ORDER BY 1, 2",
-    )
-    assert pairs == [("1", "2"), ("1", "3"), ("1", "4"), ("2", "4"), ("3", "4")]
+    places = dict(rows(database_url, "SELECT code, n FROM concept"))
+    below = {
+        code: set(range(n + 1, last + 1)) | set(others or ())
+        for code, n, last, others in rows(
+            database_url,
+            "SELECT code, n, last, others FROM concept AS c LEFT JOIN closure AS x ON (x.system, x.ancestor) = (c.system, c.n)",
+        )
+    }
+    assert below["2"] == below["3"] == {places["4"]}
+    assert below["1"] == {places[code] for code in "234"}
+    assert len(below["138875005"]) == 4
 
 
 def table(path, count, extra=""):
@@ -172,6 +193,29 @@ def test_an_import_that_was_cut_off_goes_on_where_it_was(database_url, tmp_path,
     assert load(database_url, path, url="urn:t").written == 50
     assert rows(database_url, "SELECT concepts, ready FROM code_system") == [(50, True)]
     assert rows(database_url, "SELECT count(*) FROM concept") == [(50,)]
+
+
+def test_the_chinese_systems_hold_what_the_reference_holds(shared):
+    folder = shared / "reference" / "hainan"
+    own = {
+        each["url"]: {one["code"] for one in each["concept"]}
+        for each in own_resources()
+        if each["resourceType"] == "CodeSystem"
+    }
+    for name, column, url in (
+        ("hainan_divisions.csv", "code", "urn:jiankang:codes:divisions"),
+        ("hainan_streets.csv", "code", "urn:jiankang:codes:divisions"),
+        ("chengmai_villages.csv", "code", "urn:jiankang:codes:divisions"),
+        ("notifiable_diseases.csv", "id", "urn:jiankang:codes:notifiable-diseases"),
+        ("wst500_documents.csv", "doc_code", "urn:oid:2.16.156.10011.2.4"),
+    ):
+        with (folder / name).open(encoding="utf-8-sig") as file:
+            assert {row[column] for row in csv.DictReader(file)} <= own[url], name
+    tables = json.loads((folder / "wst364_2011_codes.json").read_text())["tables"]
+    for name, table in tables.items():
+        assert len(own[f"urn:jiankang:codes:ws364:{name}"]) == len(table["codes"])
+    sets = json.loads((folder / "value_sets.json").read_text())
+    assert own["urn:oid:2.16.156.10011.2.3.3.3"] == {each["code"] for each in sets["gb3304_ethnic"]["codes"]}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from html.parser import HTMLParser
+from xml.parsers import expat
 
 _ELEMENTS = frozenset(
     [
@@ -182,9 +183,21 @@ def _allowed(name: str, value: str) -> bool:
     return not (name == "style" and ("expression(" in value.lower() or "javascript:" in value.lower()))
 
 
+def _is_well_formed(text: str) -> bool:
+    reader = expat.ParserCreate("utf-8")
+    reader.UseForeignDTD(True)  # so that names of HTML entities are passed over
+    try:
+        reader.Parse(text.encode("utf-8", "replace"), True)
+    except expat.ExpatError:
+        return False
+    return True
+
+
 @lru_cache(maxsize=256)
 def is_safe_narrative(text: str) -> bool:
     """Whether `text` is one <div> of allowed elements and attributes, well-formed, with some content."""
+    if not _is_well_formed(text):  # which takes linear time; the parser of HTML may not on what is no markup
+        return False
     checker = _Checker()
     checker.feed(text)
     checker.close()

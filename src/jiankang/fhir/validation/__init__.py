@@ -7,7 +7,18 @@ first met (`emit.py`, `compiled.py`); profiles into closures that check only wha
 from __future__ import annotations
 
 from jiankang.fhir.validation.findings import Finding
-from jiankang.fhir.validation.terms import PACKAGES, PackageTerminology, Terminology, Verdict
+from jiankang.fhir.validation.outcomes import validation_outcome
+from jiankang.fhir.validation.terms import PACKAGES, ListedTerminology, PackageTerminology, Terminology, Verdict
 from jiankang.fhir.validation.validator import Validator, validate
 
-__all__ = ["PACKAGES", "Finding", "PackageTerminology", "Terminology", "Validator", "Verdict", "validate"]
+__all__ = [
+    "PACKAGES",
+    "Finding",
+    "ListedTerminology",
+    "PackageTerminology",
+    "Terminology",
+    "Validator",
+    "Verdict",
+    "validate",
+    "validation_outcome",
+]

@@ -49,7 +49,9 @@ def bound(strength: str, canonical: str, most: str | None = None) -> Bound:
 def bound_code(found: Found, step: str, value: Any, to: Bound, context: Context) -> Found:
     """A primitive that is a code."""
     if value.__class__ is not str or to.has(None, value, context) is not False:
-        return found if to.most is None or value.__class__ is not str else bound_code(found, step, value, to.most, context)
+        return (
+            found if to.most is None or value.__class__ is not str else bound_code(found, step, value, to.most, context)
+        )
     if to.most is not None and to.most.has(None, value, context) is False:
         return _refuse(found, step, to.most)
     return _refuse(found, step, to)

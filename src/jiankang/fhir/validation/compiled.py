@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from jiankang.fhir.definitions import Definitions, load
 from jiankang.fhir.path.values import Node
 from jiankang.fhir.validation import bindings, contained, extensions, specials
-from jiankang.fhir.validation.bundles import Neighbours, bundle_rules
+from jiankang.fhir.validation.bundles import Neighbours
+from jiankang.fhir.validation.definitional import RULES
 from jiankang.fhir.validation.emit import SPECIAL, RulesEmitter, rules_name
 from jiankang.fhir.validation.findings import Found, note, under
 
@@ -28,6 +29,7 @@ _SHARED: dict[str, Any] = {
     "bound_coding": bindings.bound_coding,
     "bound_concept": bindings.bound_concept,
     "canonical_rules": specials.canonical_rules,
+    "element_id": specials.element_id,
     "extensions": extensions.extensions,
     "good_canonicals": specials.good_canonicals,
     "modifiers": extensions.modifiers,
@@ -37,7 +39,10 @@ _SHARED: dict[str, Any] = {
     "only_id": specials.only_id,
     "target": specials.target,
     "under": under,
-    **{f"special_{name.lower()}": getattr(specials, f"special_{name.lower()}", specials.special_quantity) for name in SPECIAL},
+    **{
+        f"special_{name.lower()}": getattr(specials, f"special_{name.lower()}", specials.special_quantity)
+        for name in SPECIAL
+    },
 }
 
 
@@ -90,21 +95,19 @@ class RuleBook:
         """A contained resource: `%resource` is it, `#id` those of its container."""
         if o.__class__ is not dict:
             return None
-        before = c.resource
-        c.resource = o
+        before, ids = c.resource, c.ids
+        c.resource, c.ids = o, set()
         try:
             found = self.resource(o, c)
             return c.profiles.resource_rules(found, o, c) if c.profiles.wants(o) else found
         finally:
-            c.resource = before
+            c.resource, c.ids = before, ids
 
     def _whole(self, name: str) -> Rules:
         """The rules of a resource type with those of its own extensions, contained resources and entries."""
-        own: Rules = self.namespace[rules_name(name)]
         namespace, key = self.namespace, rules_name(name)
         place = extensions.place_of(name, name)
-        more = bundle_rules if name == "Bundle" else None
-        del own
+        more = RULES.get(name)
 
         def run(o: Json, c: Context) -> Found:
             found: Found = namespace[key](o, c)

@@ -29,7 +29,9 @@ def container_rules(o: Json) -> Found:
         if "versionId" in meta or "lastUpdated" in meta:
             found = note(found, step + ".meta", _DOM_4, "A contained resource shall have no versionId or lastUpdated.")
         if meta.get("security"):
-            found = note(found, step + ".meta", _DOM_5, "A contained resource shall have no security labels of its own.")
+            found = note(
+                found, step + ".meta", _DOM_5, "A contained resource shall have no security labels of its own."
+            )
         own = each.get("id")
         if own is None:
             found = note(found, step, _NO_ID, "A contained resource has an id, by which #id refers to it.", "an id")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jiankang.fhir.validation.bundles import Neighbours
 
 Json = dict[str, Any]
+Around = tuple[Json, Json, dict[str, Json], set[str]]
 MAX_REMEMBERED = 50_000
 
 
@@ -22,6 +23,7 @@ class Context:
         "best_practice",
         "contained",
         "good_codings",
+        "ids",
         "neighbours",
         "profiles",
         "resolve",
@@ -29,6 +31,7 @@ class Context:
         "root",
         "terminology",
         "unchecked",
+        "verdicts",
     )
 
     def __init__(
@@ -43,6 +46,7 @@ class Context:
     ) -> None:
         self.resource = self.root = resource
         self.contained: dict[str, Json] = {}
+        self.ids: set[str] = set()
         self.neighbours: Neighbours | None = None
         self.terminology = terminology
         self.best_practice = best_practice
@@ -50,23 +54,25 @@ class Context:
         self.profiles = profiles
         self.good_codings = good_codings
         self.unchecked: dict[str, str] = {}
+        self.verdicts: dict[tuple[int, str], Any] = {}
 
     @property
     def asks_others(self) -> bool:
         """Whether there is a terminology besides the norm's packages."""
         return self.terminology is not PACKAGES
 
-    def enter(self, resource: Json) -> tuple[Json, Json, dict[str, Json]]:
+    def enter(self, resource: Json) -> Around:
         """Go into a resource that stands alone; answers what `leave` needs."""
-        before = (self.resource, self.root, self.contained)
+        before = (self.resource, self.root, self.contained, self.ids)
+        self.ids = set()
         self.resource = self.root = resource
         inside = resource.get("contained")
         self.contained = contained_of(inside) if inside else {}
         return before
 
-    def leave(self, before: tuple[Json, Json, dict[str, Json]]) -> None:
+    def leave(self, before: Around) -> None:
         """Go back to the resource around."""
-        self.resource, self.root, self.contained = before
+        self.resource, self.root, self.contained, self.ids = before
 
     def resolver(self, reference: str) -> Json | None:
         """The resource that a reference's text names: contained, beside it in the Bundle, or known to the caller."""

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 ANY_RESOURCE = frozenset({"Resource", "DomainResource"})
 _CODED = frozenset({"code", "string", "uri", "url", "canonical", "id"})
-_QUANTITIES = frozenset({"Quantity", "Age", "Count", "Distance", "Duration", "Money", "SimpleQuantity", "MoneyQuantity"})
+_QUANTITIES = frozenset(
+    {"Quantity", "Age", "Count", "Distance", "Duration", "Money", "SimpleQuantity", "MoneyQuantity"}
+)
 MANY = 8
 _NEVER_WALKED = frozenset({"Element", "BackboneElement", "Resource", "DomainResource"})
 
@@ -84,10 +86,10 @@ class RulesEmitter:
     # ---- the object itself
 
     def _only_id(self) -> Iterator[str]:
-        """ele-1: an element has a value or children, an id alone is nothing."""
-        if self.definition.kind != "resource" and self.definition.name != "Extension":
-            yield "if len(o) == 1 and 'id' in o:"
-            yield "    found = only_id(found, '')"
+        """ele-1: an element has a value or children, an id alone is nothing; ids are unique in a resource."""
+        if self.definition.kind != "resource":
+            yield "if 'id' in o:"
+            yield "    found = element_id(found, o, c)"
 
     def _invariant(self, constraint: Any) -> Iterator[str]:
         if constraint.key in SPECIALISED or not constraint.expression:
@@ -193,7 +195,11 @@ class RulesEmitter:
         for constraint in element.constraints:
             if constraint.key not in SPECIALISED and constraint.expression:
                 run = self._constant("run", invariant(constraint, type_name).run)
-                yield f"inner = {run}(None, v, c)" if not is_primitive(type_name) else f"inner = {run}(None, node(v, {type_name!r}), c)"
+                yield (
+                    f"inner = {run}(None, v, c)"
+                    if not is_primitive(type_name)
+                    else f"inner = {run}(None, node(v, {type_name!r}), c)"
+                )
                 yield f"if inner is not None: found = under(found, {step}, inner)"
 
     def _beside(self) -> Iterator[str]:

@@ -10,15 +10,17 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jiankang.fhir.path.values import ancestors
-from jiankang.fhir.validation.findings import ERROR, INFORMATION, Found, note, under
+from jiankang.fhir.validation.findings import ERROR, INFORMATION, WARNING, Found, note, under
 
 if TYPE_CHECKING:
     from jiankang.fhir.validation.context import Context
 
 NORM = "http://hl7.org/fhir/StructureDefinition/"
 _UNKNOWN = (INFORMATION, "not-found", "extension-unknown")
-_UNKNOWN_OF_NORM = (ERROR, "not-found", "extension-unknown")
-_UNKNOWN_MODIFIER = (ERROR, "extension", "extension-modifier-unknown")
+_UNKNOWN_OF_NORM = (WARNING, "not-found", "extension-unknown")
+_UNKNOWN_MODIFIER = (WARNING, "extension", "extension-modifier-unknown")
+_INSIDE = "Extension.extension"
+_RELATIVE = (ERROR, "value", "extension-url")
 _WRONG_PLACE = (ERROR, "extension", "extension-context")
 _NO_MODIFIER = (ERROR, "extension", "extension-not-modifier")
 _IS_MODIFIER = (ERROR, "extension", "extension-is-modifier")
@@ -36,9 +38,7 @@ class Place:
 @cache
 def place_of(path: str, type_name: str) -> Place:
     """The place of an element by its path ("Patient.name") and type; backbones are called by their path."""
-    names = {path, path.removesuffix("[x]"), type_name, *ancestors(type_name)}
-    if type_name[:1].islower():
-        names.add("Element")
+    names = {path, path.removesuffix("[x]"), type_name, *ancestors(type_name), "Element"}
     return Place(path, frozenset(names))
 
 
@@ -67,6 +67,8 @@ def _one(extension: dict[str, Any], place: Place, context: Context, *, modifier:
     found: Found = context.profiles.extension_rules(extension, context)
     profile = context.profiles.extension(url)
     if profile is None:
+        if ":" not in url and place.path != _INSIDE:
+            return note(found, ".url", _RELATIVE, "The url of an extension is absolute.", "an absolute URL")
         if ":" not in url:  # a part of a complex extension, which the definition of the whole describes
             return found
         return _unknown(found, url, modifier=modifier)
@@ -83,7 +85,9 @@ def _one(extension: dict[str, Any], place: Place, context: Context, *, modifier:
 
 def _unknown(found: Found, url: str, *, modifier: bool) -> Found:
     if modifier:
-        return note(found, "", _UNKNOWN_MODIFIER, f"The modifier extension {url} is not known, so this cannot be understood.")
+        return note(
+            found, "", _UNKNOWN_MODIFIER, f"The modifier extension {url} is not known, so this cannot be understood."
+        )
     if url.startswith(NORM):
         return note(found, "", _UNKNOWN_OF_NORM, f"The norm has no extension {url}.")
     return note(found, "", _UNKNOWN, f"The extension {url} is not known here, so it was not checked.")

@@ -79,7 +79,9 @@ def value_at(resource: Any, path: str) -> Any:
 
 def _choice(holder: dict[str, Any], name: str) -> Any:
     """A choice is written with its type in JSON, without it in paths."""
-    forms = [value for key, value in holder.items() if key.startswith(name) and key[len(name) : len(name) + 1].isupper()]
+    forms = [
+        value for key, value in holder.items() if key.startswith(name) and key[len(name) : len(name) + 1].isupper()
+    ]
     return forms[0] if forms else ...
 
 

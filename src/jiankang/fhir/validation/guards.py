@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 ALWAYS, NEVER = "True", "False"
 _DEEP = frozenset({"descendants", "children", "resolve", "repeat", "hasValue", "htmlChecks", "conformsTo", "memberOf"})
 _CONSTANTS = frozenset({"ucum", "sct", "loinc"})
+# Functions that find nothing where there is nothing.
+_NOTHING_OF_NOTHING = frozenset(
+    {"where", "select", "ofType", "as", "first", "last", "tail", "skip", "take", "single", "repeat", "children",
+     "descendants", "resolve", "extension", "trace"}
+)  # fmt: skip
 
 
 def member_names(element: Element) -> tuple[str, ...]:
@@ -62,7 +67,19 @@ class Guard:
             return _absent(self._names[name])
         if (name := self._member(tree, "empty")) is not None:
             return _present(self._names[name])
+        if isinstance(tree, Call) and tree.name in ("empty", "all") and (head := self._head(tree.source)) is not None:
+            return _present(self._names[head])
         return self._by_reach(tree)
+
+    def _head(self, tree: Tree | None) -> str | None:
+        """The member with which a path begins: without it, the path finds nothing."""
+        while True:
+            if isinstance(tree, Member) and tree.name in self._names and self._is_root(tree.source):
+                return tree.name
+            if isinstance(tree, Member) or (isinstance(tree, Call) and tree.name in _NOTHING_OF_NOTHING):
+                tree = tree.source
+            else:
+                return None
 
     def may_hold(self, tree: Tree) -> str:
         """A condition that is true whenever the expression may not be false."""

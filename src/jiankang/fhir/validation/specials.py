@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any
 
 from jiankang.fhir.path.narrative import is_safe_narrative
@@ -26,8 +27,9 @@ Json = dict[str, Any]
 ONLY_ID = (ERROR, "invariant", "ele-1")
 _REF_1 = (ERROR, "invariant", "ref-1")
 _TXT_1 = (ERROR, "invariant", "txt-1")
+_TXT_2 = (WARNING, "invariant", "txt-2")
 _SQTY_1 = (ERROR, "invariant", "sqty-1")
-_UNIT = (ERROR, "code-invalid", "quantity-ucum")
+_UNIT = (WARNING, "code-invalid", "quantity-ucum")
 _SIZE = (ERROR, "value", "attachment-size")
 _HASH = (ERROR, "value", "attachment-hash")
 _CODE = (ERROR, "code-invalid", "coding-unknown")
@@ -36,18 +38,35 @@ _CODE_WARNING = (WARNING, "code-invalid", "coding-unknown")
 _SYSTEM_OF_SET = (ERROR, "code-invalid", "coding-value-set")
 _RELATIVE = (ERROR, "value", "uri-relative")
 _RELATIVE_WARNING = (WARNING, "value", "uri-relative")
-_NOT_CONTAINED = (ERROR, "not-found", "canonical-fragment")
+_NOT_CONTAINED = (WARNING, "not-found", "canonical-fragment")
 _CANONICAL = (ERROR, "value", "canonical-syntax")
 _TARGET = (ERROR, "structure", "reference-target")
 _TYPE = (ERROR, "invalid", "reference-type")
 _UNRESOLVED = (ERROR, "not-found", "reference-unresolved")
 
+_XHTML = "http://www.w3.org/1999/xhtml"
+_NAMESPACE = (ERROR, "structure", "narrative-namespace")
+_FIND_NAMESPACE = re.compile(rf"xmlns(?::\w+)?\s*=\s*['\"]{re.escape(_XHTML)}['\"]")
+_NAMED_ELSEWHERE = ("http://hl7.org/fhir/sid/", "http://hl7.org/fhir/us/", "http://hl7.org/fhir/uv/")
+_SAME_ID = (ERROR, "duplicate", "element-id-twice")
+_NO_SYSTEM = (WARNING, "code-invalid", "coding-no-system")
 good_canonicals: set[str] = set()
 
 
 def only_id(found: Found, step: str) -> Found:
     """ele-1 for what has an id alone."""
     return note(found, step, ONLY_ID, "All FHIR elements must have a value or children; here is an id alone.")
+
+
+def element_id(found: Found, o: Json, c: Context) -> Found:
+    """The id of an element: not alone, and not of another element (http://hl7.org/fhir/R4/element.html#id)."""
+    if len(o) == 1:
+        found = only_id(found, "")
+    own = o["id"]
+    if own in c.ids:
+        return note(found, ".id", _SAME_ID, "Another element of this resource has the same id.", "an id of its own")
+    c.ids.add(own)
+    return found
 
 
 def no_comparator(found: Found, step: str) -> Found:
@@ -61,13 +80,19 @@ def canonical_rules(found: Found, step: str, value: Any, context: Context) -> Fo
         return found
     if value.startswith("#"):
         if value[1:] not in context.contained and value != "#":
-            return note(found, step, _NOT_CONTAINED, "Nothing contained here has this id.", "an id of a contained resource")
+            return note(
+                found, step, _NOT_CONTAINED, "Nothing contained here has this id.", "an id of a contained resource"
+            )
         return found
     base, bar, version = value.partition("|")
     if bar and (not version or "|" in version):
-        return note(found, step, _CANONICAL, "A canonical is URL|version: one bar, and a version behind it.", "URL|version")
+        return note(
+            found, step, _CANONICAL, "A canonical is URL|version: one bar, and a version behind it.", "URL|version"
+        )
     if ":" not in base.partition("/")[0]:
-        return note(found, step, (WARNING, "value", "canonical-syntax"), "A canonical is an absolute URL.", "an absolute URL")
+        return note(
+            found, step, (WARNING, "value", "canonical-syntax"), "A canonical is an absolute URL.", "an absolute URL"
+        )
     if len(good_canonicals) < MAX_REMEMBERED:
         good_canonicals.add(value)
     return found
@@ -80,7 +105,9 @@ def special_reference(found: Found, o: Json, c: Context) -> Found:
         return found
     if text[:1] == "#":
         if text != "#" and text[1:] not in c.contained:
-            return note(found, ".reference", _REF_1, "Nothing contained here has this id.", "an id of a contained resource")
+            return note(
+                found, ".reference", _REF_1, "Nothing contained here has this id.", "an id of a contained resource"
+            )
         return found
     said = o.get("type")
     if said is not None:
@@ -113,6 +140,8 @@ def special_coding(found: Found, o: Json, c: Context) -> Found:
     system, code, display = key
     before = found
     if system is None:
+        if code is not None:
+            found = note(found, "", _NO_SYSTEM, "A code without its system says nothing to others.", "a system")
         return found
     if system.startswith("http://hl7.org/fhir/ValueSet/"):
         text = "The system of a coding is a code system, this is a value set."
@@ -123,7 +152,11 @@ def special_coding(found: Found, o: Json, c: Context) -> Found:
         verdict = code_in_system(system, code, display)
         if not verdict.known and c.asks_others:
             verdict = c.terminology.validate_code(system, code, None, display)
-        if verdict.known and not verdict.ok:
+        if not verdict.known and system.startswith("http://hl7.org/fhir/") and not system.startswith(_NAMED_ELSEWHERE):
+            found = note(
+                found, ".system", _CODE_WARNING, f"The norm has no code system {system}.", "a known code system"
+            )
+        elif verdict.known and not verdict.ok:
             found = note(found, ".code", _CODE, f"The code is not in {system}.", f"a code of {system}")
         elif verdict.ok and verdict.display is not None and display is not None:
             expected = f"“{verdict.display}”"
@@ -155,20 +188,34 @@ def special_attachment(found: Found, o: Json, c: Context) -> Found:  # noqa: ARG
         return found  # said already: it is not base64
     size, said = o.get("size"), o.get("hash")
     if size is not None and size != len(content):
-        found = note(found, ".size", _SIZE, f"The data has {len(content)} bytes, the size says {size}.", str(len(content)))
+        found = note(
+            found, ".size", _SIZE, f"The data has {len(content)} bytes, the size says {size}.", str(len(content))
+        )
     if said is not None:
         digest = hashlib.sha1(content, usedforsecurity=False).digest()
         if base64.b64encode(digest).decode() != said:
-            found = note(found, ".hash", _HASH, "The hash is not the SHA-1 of the data, in base64.", "SHA-1 in base64")
+            rule = _HASH if len(said) == 28 else (WARNING, *_HASH[1:])
+            found = note(found, ".hash", rule, "The hash is not the SHA-1 of the data, in base64.", "SHA-1 in base64")
     return found
 
 
 def special_narrative(found: Found, o: Json, c: Context) -> Found:  # noqa: ARG001 - all specials are called alike
     """txt-1 and txt-2: formatting only, nothing active, some content (http://hl7.org/fhir/R4/narrative.html#rules)."""
     div = o.get("div")
-    if div is not None and not is_safe_narrative(div):
-        found = note(found, ".div", _TXT_1, explain_narrative(div), "XHTML of basic formatting with some content")
+    if div is None:
+        return found
+    if 'xmlns="http://www.w3.org/1999/xhtml"' not in div and not _has_namespace(div):
+        found = note(found, ".div", _NAMESPACE, 'The <div> must say xmlns="http://www.w3.org/1999/xhtml".', _XHTML)
+    if not is_safe_narrative(div):
+        if is_safe_narrative(div.replace(">", ">x", 1)):
+            text = "The narrative must have some content besides white space."
+            return note(found, ".div", _TXT_2, text, "some content")
+        found = note(found, ".div", _TXT_1, explain_narrative(div), "XHTML of basic formatting")
     return found
+
+
+def _has_namespace(div: str) -> bool:
+    return _FIND_NAMESPACE.search(div[: div.find(">")]) is not None
 
 
 def special_identifier(found: Found, o: Json, c: Context) -> Found:  # noqa: ARG001 - all specials are called alike
@@ -179,7 +226,9 @@ def special_identifier(found: Found, o: Json, c: Context) -> Found:  # noqa: ARG
     if ":" not in system:
         return note(found, ".system", _RELATIVE, "The system of an identifier is an absolute URI.", "an absolute URI")
     if system == "urn:ietf:rfc:3986" and ":" not in (o.get("value") or ":"):
-        return note(found, ".value", _RELATIVE, "With urn:ietf:rfc:3986 the value is a whole URI.", "an absolute URI")
+        return note(
+            found, ".value", _RELATIVE_WARNING, "With urn:ietf:rfc:3986 the value is a whole URI.", "an absolute URI"
+        )
     return found
 
 
@@ -187,7 +236,9 @@ def special_meta(found: Found, o: Json, c: Context) -> Found:  # noqa: ARG001 - 
     """That profiles are absolute; whether they hold is asked where the resource is."""
     for number, each in enumerate(o.get("profile") or ()):
         if each is not None and ":" not in each:
-            found = note(found, f".profile[{number}]", _RELATIVE, "A profile is named by an absolute URL.", "an absolute URL")
+            found = note(
+                found, f".profile[{number}]", _RELATIVE, "A profile is named by an absolute URL.", "an absolute URL"
+            )
     return found
 
 
@@ -216,7 +267,7 @@ def beside(found: Found, o: Json, places: dict[str, Any], c: Context) -> Found:
             inner = None
             if "extension" in each:
                 inner = extensions(None, "", each, place, c)
-            elif plain not in o:
+            elif plain not in o or (repeats and o[plain][number] is None):
                 inner = only_id(None, "")
             if inner is not None:
                 found = under(found, step, inner)

@@ -8,17 +8,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jiankang.fhir.definitions import load
+from jiankang.fhir.definitions.composing import Composer, concepts, expansion
 from jiankang.fhir.search import ucum
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from jiankang.fhir.definitions import CodeSystemCodes
 
 VALUE_SETS = "http://hl7.org/fhir/ValueSet/"
+Json = dict[str, Any]
 _MAX_KEPT = 20_000
 
 
@@ -60,6 +62,36 @@ class PackageTerminology:
 
 
 PACKAGES = PackageTerminology()
+
+
+class ListedTerminology:
+    """What ValueSets and CodeSystems say that are held in memory, where their codes can be counted up."""
+
+    def __init__(self, value_sets: Iterable[Json] = (), code_systems: Iterable[Json] = ()) -> None:
+        published = {each["url"]: each for each in value_sets}
+        self._systems = {
+            each["url"]: {concept["code"]: concept.get("display", "") for concept in concepts(each.get("concept", ()))}
+            for each in code_systems
+            if each.get("content") == "complete"
+        }
+        self._composer = Composer(published, self._systems, {url: expansion(each) for url, each in published.items()})
+
+    def validate_code(
+        self, system: str | None, code: str, value_set: str | None = None, display: str | None = None
+    ) -> Verdict:
+        """Whether the code is in the set, or in its system."""
+        if value_set is None:
+            listed = self._systems.get(system or "")
+            if listed is None:
+                return Verdict(ok=False, known=False)
+            own = listed.get(code)
+            differs = display is not None and own and _folded(display) != _folded(own)
+            return Verdict(own is not None, display=own if differs else None, message="is not a code of its system")
+        codes = self._composer.codes(value_set.partition("|")[0])
+        if codes is None:
+            return Verdict(ok=False, known=False, message="the value set is not known here")
+        inside = any(code in listed for listed in codes.values()) if system is None else code in codes.get(system, {})
+        return Verdict(inside)
 
 
 # ---- code systems
@@ -132,7 +164,7 @@ _LANGUAGE = re.compile(
     re.IGNORECASE,
 )
 _TOKEN = r"[A-Za-z0-9!#$&^_.+\-]{1,127}"  # noqa: S105 - a token of RFC 6838, no secret
-_MIME = re.compile(rf"{_TOKEN}/{_TOKEN}(?:\s*;\s*{_TOKEN}=(?:\"[^\"]*\"|[^\s;\"]+))*")
+_MIME = re.compile(rf"{_TOKEN}/{_TOKEN}(?:\s*;\s*{_TOKEN}=(?:\"[^\"]*\"|[^;\"]+))*")
 _SHORT_FORMATS = frozenset({"xml", "json", "ttl", "html"})
 
 

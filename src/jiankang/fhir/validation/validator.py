@@ -24,11 +24,18 @@ Json = dict[str, Any]
 class Validator:
     """Validates against the norm, and against the profiles of `packages`. It may be shared by threads.
 
-    `terminology` is asked for codes that the norm's own packages do not hold.
+    `terminology` is asked for codes that the norm's own packages do not hold. `vital_signs` holds observations with the
+    LOINC codes of vital signs to the norm's profiles for them (http://hl7.org/fhir/R4/observation-vitalsigns.html).
     """
 
-    def __init__(self, packages: Packages | None = None, terminology: Terminology | None = None) -> None:
-        self.profiles = ProfileBook(packages)
+    def __init__(
+        self,
+        packages: Packages | None = None,
+        terminology: Terminology | None = None,
+        *,
+        vital_signs: bool = False,
+    ) -> None:
+        self.profiles = ProfileBook(packages, vital_signs=vital_signs)
         self._terminology = terminology or PACKAGES
         self._good_codings: set[tuple[Any, Any, Any]] = set()
 

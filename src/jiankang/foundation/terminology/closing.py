@@ -95,7 +95,7 @@ async def _pairs(codes: Codes, url: str, members: list[tuple[str, int]], after: 
     return [
         (concept.code, places[place][0].code)
         for concept, version in known
-        for place in sorted(concept.ancestors & places.keys())
+        for place in sorted(places.keys() & set(concept.ancestors))
         if version > after or places[place][1] > after
     ]
 

@@ -44,8 +44,8 @@ _FOLDED = f"SELECT {COLUMNS} FROM concept WHERE words @@ %s::tsquery AND system 
 _CHILDREN = (
     f"SELECT {COLUMNS} FROM concept WHERE system = %s AND n > %s AND n <= %s AND %s = ANY(parents) ORDER BY n LIMIT %s"
 )
-_CHILDREN_POLY = f"""SELECT {COLUMNS} FROM concept WHERE system = %s AND n IN (
-    SELECT descendant FROM closure WHERE system = %s AND ancestor = %s) AND %s = ANY(parents) ORDER BY n LIMIT %s"""
+_CHILDREN_POLY = f"""SELECT {COLUMNS} FROM concept WHERE system = %s AND (n BETWEEN %s AND %s OR n IN (
+    SELECT unnest(others) FROM closure WHERE system = %s AND ancestor = %s)) AND %s = ANY(parents) ORDER BY n LIMIT %s"""
 _STAMP = "SELECT sum(n) FROM terminology_stamp"
 
 
@@ -80,7 +80,7 @@ class Memory:
     def __init__(self, stamp: int) -> None:
         self.stamp = stamp
         self.systems: Recent[System] = Recent(2_000)
-        self.concepts: Recent[Concept] = Recent(20_000)
+        self.concepts: Recent[Concept] = Recent(30_000)
         self.value_sets: Recent[dict[str, Any]] = Recent(500)
         self.others: Recent[Any] = Recent(1_000)
         self.composes: Recent[Any] = Recent(500)
@@ -297,7 +297,7 @@ class Codes:
     async def children(self, system: System, concept: Concept, limit: int = 1_000) -> list[Concept]:
         """The concepts right below one."""
         if system.polyhierarchy:
-            values: tuple[Any, ...] = (system.id, system.id, concept.n, concept.n, limit)
+            values: tuple[Any, ...] = (system.id, concept.n, concept.last, system.id, concept.n, concept.n, limit)
             return [as_concept(row) for row in await self.rows(_CHILDREN_POLY, values)]
         if concept.last == concept.n:
             return []
@@ -403,4 +403,4 @@ def _chosen(known: Sequence[System], version: str | None) -> System | None:
 def as_concept(row: Sequence[Any]) -> Concept:
     """A row of `COLUMNS` as a concept."""
     system, n, last, flags, code, display, parents, ancestors, more = row
-    return Concept(system, n, last, flags, code, display, tuple(parents), frozenset(ancestors), more)
+    return Concept(system, n, last, flags, code, display, tuple(parents), tuple(ancestors), more)

@@ -23,6 +23,7 @@ OPERATORS = frozenset(
 _HIERARCHY = frozenset({"is-a", "descendent-of", "is-not-a", "generalizes", "child-of"})
 _CODE = frozenset({"code", "concept"})
 _FLAGS = {"inactive": INACTIVE, "notSelectable": ABSTRACT}
+OTHERS = "SELECT unnest(others) FROM closure WHERE system = %s AND ancestor = %s"
 _MOST_TEXTS = 2_000_000
 
 
@@ -134,11 +135,7 @@ async def _where_in_hierarchy(codes: Codes, system: System, op: str, value: str)
     first = root.n if op != "descendent-of" else root.n + 1
     inside = Where("n BETWEEN %s AND %s", (first, root.last), (first, root.last))
     if system.polyhierarchy:
-        itself = "n = %s OR " if op != "descendent-of" else ""
-        inside = Where(
-            f"({itself}n IN (SELECT descendant FROM closure WHERE system = %s AND ancestor = %s))",
-            (*((root.n,) if itself else ()), system.id, root.n),
-        )
+        inside = Where(f"({inside.sql} OR n IN ({OTHERS}))", (*inside.values, system.id, root.n))
     return inside if op != "is-not-a" else Where(f"NOT ({inside.sql})", inside.values)
 
 

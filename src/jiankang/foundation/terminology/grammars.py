@@ -43,7 +43,7 @@ class Grammar:
         """The concept that a code of this form is; None when it is not of the form."""
         if not code or len(code) > 200 or not self.accepts(code):
             return None
-        return Concept(self.id, 0, 0, 0, code, code, (), frozenset(), None)
+        return Concept(self.id, 0, 0, 0, code, code, (), (), None)
 
 
 def _is_unit(code: str) -> bool:

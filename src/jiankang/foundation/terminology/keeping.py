@@ -10,6 +10,7 @@ import psycopg
 from jiankang.fhir.definitions import load
 from jiankang.foundation.record.codec import join_text
 from jiankang.foundation.terminology.maps import put_concept_map
+from jiankang.foundation.terminology.model import check_lengths
 from jiankang.foundation.terminology.writing import drop_system, put_code_system, stamp
 from jiankang.kernel.errors import Problem
 from jiankang.kernel.ids import key64
@@ -74,6 +75,7 @@ async def _keep_value_set(db: AsyncConnection[Any], id_: str, resource: dict[str
     await stamp(db, f"ValueSet/{id_}")
     if resource is None or not resource.get("url"):
         return
+    check_lengths("the URL of a value set", resource["url"], resource.get("version", ""))
     body = {name: value for name, value in resource.items() if name not in {"text", "contained"}}
     await db.execute(
         "INSERT INTO value_set (url, version, resource, body) VALUES (%s, %s, %s, %s) "
@@ -108,6 +110,7 @@ def names_of(resource: dict[str, Any]) -> tuple[set[str], str]:
 
 async def _name(db: AsyncConnection[Any], names: set[str], url: str, resource: str) -> None:
     if url and names:
+        check_lengths("the name of a system", max(names, key=len))
         await db.execute(
             "INSERT INTO system_name (name, url, resource) SELECT n, %s, %s FROM unnest(%s::text[]) AS n ON CONFLICT DO NOTHING",
             (url, resource, sorted(names)),

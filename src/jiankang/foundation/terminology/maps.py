@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from jiankang.foundation.terminology.model import Coding, split_canonical, version_order
+from jiankang.foundation.terminology.model import Coding, check_lengths, split_canonical, version_order
 from jiankang.kernel.errors import NotFound
 from jiankang.kernel.jsontext import decode, encode
 
@@ -21,6 +21,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "
 
 async def put_concept_map(db: AsyncConnection[Any], id_: str, resource: dict[str, Any]) -> None:
     """Write a ConceptMap and its mappings in the caller's transaction."""
+    check_lengths("the URL of a concept map", resource.get("url", ""), resource.get("version", ""))
     header = {name: value for name, value in resource.items() if name not in {"text", "contained", "group"}}
     header["group"] = [
         {name: value for name, value in group.items() if name != "element"} for group in resource.get("group", [])
@@ -44,9 +45,12 @@ async def put_concept_map(db: AsyncConnection[Any], id_: str, resource: dict[str
 def _rows(resource: dict[str, Any]) -> Iterator[str]:
     for group in resource.get("group", []):
         source, target = group.get("source", ""), group.get("target", "")
+        check_lengths("a system of the map", source, target)
         for element in group.get("element", []):
             short = {name: element[name] for name in ("code", "display") if name in element}
+            check_lengths("a code of the map", element.get("code", ""), source)
             for each in element.get("target", []) or [None]:
+                check_lengths("a code of the map", (each or {}).get("code", ""), target)
                 code = "\\N" if each is None or "code" not in each else each["code"].translate(_ESCAPES)
                 body = encode([short, each]).decode().translate(_ESCAPES)
                 fields = (

@@ -10,6 +10,7 @@ from typing import Any
 from jiankang.kernel.errors import NotFound, Unprocessable
 from jiankang.kernel.jsontext import decode
 
+_LONGEST_NAMES = 600  # of up to four bytes each, in an index row of at most 2,700
 INACTIVE, ABSTRACT, POLY = 1, 2, 4
 _PARTS = re.compile(r"\d+|[^\d.\-_+]+")
 
@@ -80,7 +81,7 @@ class Concept:
     code: str
     display: str
     parents: tuple[int, ...]
-    ancestors: frozenset[int]
+    ancestors: tuple[int, ...]
     text: str | None
 
     @property
@@ -147,6 +148,12 @@ def split_canonical(canonical: str) -> tuple[str, str | None]:
     """`url|version` in its two parts."""
     url, _, version = canonical.partition("|")
     return url, version or None
+
+
+def check_lengths(what: str, *texts: str) -> None:
+    """Raises Unprocessable where names together are longer than an index can hold."""
+    if sum(map(len, texts)) > _LONGEST_NAMES:
+        raise Unprocessable(f"{what} is longer than {_LONGEST_NAMES} characters: {texts[0][:60]!r}…", code="too-long")
 
 
 def same_text(one: str, other: str) -> bool:

@@ -25,6 +25,7 @@ from jiankang.foundation.terminology.expanding import Wish, expand
 from jiankang.foundation.terminology.keeping import keep_in_step
 from jiankang.foundation.terminology.maps import Translation, put_concept_map, translate
 from jiankang.foundation.terminology.model import Coding, UnknownValueSet, split_canonical
+from jiankang.foundation.terminology.writing import put_code_system
 from jiankang.kernel.errors import Forbidden, Invalid, NotFound, NotSupported, Unprocessable
 from jiankang.kernel.jsontext import encode
 
@@ -105,9 +106,7 @@ async def _validate_in_system(request: Request, asked: Asked, codes: Codes) -> d
     resource = await _named_resource(request) or {}
     sent = asked.object("codeSystem")
     if sent is not None:
-        raise Unprocessable(
-            "$validate-code by a CodeSystem that is sent along is not done: store it first", code="not-supported"
-        )
+        return await _validate_by(request, asked, sent)
     url, version = (
         asked.text("url") or asked.text("system") or resource.get("url"),
         asked.text("version") or resource.get("version"),
@@ -115,8 +114,13 @@ async def _validate_in_system(request: Request, asked: Asked, codes: Codes) -> d
     if url is not None:
         url, pinned = split_canonical(url)
         version = version or pinned
+    return await _in_system(codes, asked, _asked_codings(asked, url, version), url, version)
+
+
+async def _in_system(
+    codes: Codes, asked: Asked, codings: list[Coding], url: str | None, version: str | None
+) -> dict[str, Any]:  # fmt: skip
     language, abstract = asked.text("displayLanguage"), asked.flag("abstract", True)
-    codings = _asked_codings(asked, url, version)
     verdicts = []
     for coding in codings:
         if url is not None and coding.system and coding.system != url:
@@ -129,6 +133,21 @@ async def _validate_in_system(request: Request, asked: Asked, codes: Codes) -> d
         whole = Coding(coding.system or url or "", coding.code, coding.version or version, coding.display)
         verdicts.append(await validate_in_system(codes, whole, language=language, abstract=abstract))
     return answer(verdicts)
+
+
+async def _validate_by(request: Request, asked: Asked, sent: dict[str, Any]) -> dict[str, Any]:
+    """By a system that came with the question: kept for this question only."""
+    issues = check(sent, expected_type="CodeSystem")
+    if issues:
+        raise Unprocessable(issues=issues)
+    record = request.server.record
+    name = f"urn:uuid:{record.new_id()}"
+    codings = [Coding(name, each.code, None, each.display) for each in _asked_codings(asked, None, None)]
+    room = terminology_of(record)
+    async with room.pool.connection() as db, db.transaction(force_rollback=True):
+        await put_code_system(db, {**sent, "url": name, "version": ""}, "record")
+        async with room.asking(db) as codes:
+            return await _in_system(codes, asked, codings, name, None)
 
 
 def _asked_codings(asked: Asked, system: str | None, version: str | None) -> list[Coding]:

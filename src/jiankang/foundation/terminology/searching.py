@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jiankang.foundation.terminology.composing import Planner, Versions
+from jiankang.foundation.terminology.filtering import OTHERS
 from jiankang.foundation.terminology.model import System, split_canonical
 from jiankang.kernel.errors import TooCostly
 
@@ -57,10 +58,9 @@ class SearchCodes:
             values: tuple[object, ...] = (known.id, concept.n, concept.last, MAX_CODES + 1)
             if known.polyhierarchy:
                 statement = (
-                    "SELECT code FROM concept WHERE system = %s AND (n = %s OR n IN "
-                    "(SELECT descendant FROM closure WHERE system = %s AND ancestor = %s)) LIMIT %s"
+                    f"SELECT code FROM concept WHERE system = %s AND (n BETWEEN %s AND %s OR n IN ({OTHERS})) LIMIT %s"
                 )
-                values = (known.id, concept.n, known.id, concept.n, MAX_CODES + 1)
+                values = (known.id, concept.n, concept.last, known.id, concept.n, MAX_CODES + 1)
             rows = await codes.rows(statement, values)
             if len(rows) > MAX_CODES:
                 raise TooCostly(f"the code {code[:100]!r} has more than {MAX_CODES} below it: too many to search by")

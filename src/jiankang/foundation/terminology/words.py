@@ -45,6 +45,7 @@ def lexemes(system: int, code: str, texts: Iterable[str]) -> str:
     for text in texts:
         found |= words_of(text)
         if len(found) > _MOST:
+            found = set(sorted(found)[:_MOST])
             break
     found.add(_quoted(folded(code)[:_LONGEST]))  # other words are of letters and digits only
     return f"'{system}:" + f"' '{system}:".join(found) + "'"

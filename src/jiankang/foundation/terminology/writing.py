@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jiankang.foundation.terminology.hierarchy import Hierarchy, arrange
-from jiankang.foundation.terminology.model import ABSTRACT, INACTIVE, POLY, Draft, value_text
+from jiankang.foundation.terminology.model import ABSTRACT, INACTIVE, POLY, Draft, check_lengths, value_text
 from jiankang.foundation.terminology.words import lexemes
 from jiankang.kernel.errors import Unprocessable
 from jiankang.kernel.ids import key64
@@ -112,12 +112,27 @@ class Rows:
             facts.add(fact(self.system, name, value_text(each)))
         return facts
 
-    def closure(self, number: int) -> str:
-        """The COPY lines of its ancestors, where the tree does not tell them all."""
-        if not self.hierarchy.polyhierarchy:
-            return ""
-        place, system = self.hierarchy.place[number], self.system
-        return "".join(f"{system}\t{ancestor}\t{place}\n" for ancestor in self.hierarchy.ancestors[number])
+
+def others_below(hierarchy: Hierarchy) -> dict[int, list[int]]:
+    """By place, the places that a concept subsumes outside its own branch of the tree."""
+    found: dict[int, list[int]] = {}
+    if not hierarchy.polyhierarchy:
+        return found
+    last = [hierarchy.last[number] for number in hierarchy.order]
+    for place, number in enumerate(hierarchy.order):
+        for ancestor in hierarchy.ancestors[number]:
+            if ancestor > place or last[ancestor] < place:
+                found.setdefault(ancestor, []).append(place)
+    return found
+
+
+async def write_closure(db: AsyncConnection[Any], system: int, hierarchy: Hierarchy) -> None:
+    """Write what the tree does not tell of a hierarchy in which concepts have several parents."""
+    others = others_below(hierarchy)
+    if others:
+        async with db.cursor().copy("COPY closure (system, ancestor, others) FROM STDIN") as copy:
+            for ancestor, places in others.items():
+                await copy.write(f"{system}\t{ancestor}\t{_array(places)}\n")
 
 
 def hierarchy_of(drafts: Iterable[Draft]) -> Hierarchy:
@@ -129,6 +144,8 @@ def hierarchy_of(drafts: Iterable[Draft]) -> Hierarchy:
     for draft in drafts:
         if not draft.code:
             raise Unprocessable(f"the concept after {len(codes)} others has no code")
+        if len(draft.code) > 200:
+            check_lengths("a code", draft.code)
         if draft.code in seen:
             raise Unprocessable(f"the code {draft.code[:100]!r} comes twice in the code system")
         seen.add(draft.code)
@@ -153,14 +170,11 @@ async def write_concepts(
 ) -> int:
     """Copy numbered concepts in; how many."""
     count = 0
-    closure: list[str] = []
     cursor = db.cursor()
     async with cursor.copy(f"COPY concept ({_CONCEPT}) FROM STDIN") as copy:
         lines: list[str] = []
         for number, draft in drafts:
             lines.append(rows.row(number, draft))
-            if (more := rows.closure(number)) != "":
-                closure.append(more)
             count += 1
             if len(lines) >= _BATCH:
                 await copy.write("".join(lines))
@@ -168,9 +182,6 @@ async def write_concepts(
                 if progress is not None:
                     progress(count)
         await copy.write("".join(lines))
-    if closure:
-        async with cursor.copy("COPY closure (system, ancestor, descendant) FROM STDIN") as copy:
-            await copy.write("".join(closure))
     return count
 
 
@@ -197,6 +208,7 @@ async def new_system(
     ready: bool = True, polyhierarchy: bool = False, count: int = 0, source: str | None = None,
 ) -> int:  # fmt: skip
     """The number of a new row for a system."""
+    check_lengths("the URL of a code system", header["url"], header.get("version", ""))
     supplements = header.get("supplements") if header.get("content") == "supplement" else None
     row = await (
         await db.execute(
@@ -235,6 +247,7 @@ async def put_code_system(
     if hierarchy.order:  # what waits to be put in order in an index is read by every search
         await db.execute("SET LOCAL gin_pending_list_limit = '256kB'")
         await write_concepts(db, Rows(system, hierarchy), enumerate(drafts_of(concepts)))
+        await write_closure(db, system, hierarchy)
         await db.execute("SET LOCAL gin_pending_list_limit TO DEFAULT")
     await stamp(db, url)
     return system

@@ -24,6 +24,7 @@ def laid_over(base: list[Json], differential: list[Json], elements: Elements) ->
         for depth, (name, slice_name) in enumerate(segments):
             node = _step(node, name, slice_name, elements, root, change, is_last=depth == len(segments) - 1)
         _merge(node, change)
+    _narrow_to_only_form(root, {change["path"] for change in differential if "slicing" in change})
     _forbid_contradictions(root)
     return root
 
@@ -38,7 +39,9 @@ def _flat(node: Node, path: str, own_id: str) -> list[Json]:
     for child in node.children:
         listed += _flat(child, f"{path}.{child.name}", f"{own_id}.{child.name}")
     for each in node.slices:
-        listed += _flat(each, path, f"{own_id.partition(':')[0] if '.' not in own_id else _plain(own_id)}:{each.slice_name}")
+        listed += _flat(
+            each, path, f"{own_id.partition(':')[0] if '.' not in own_id else _plain(own_id)}:{each.slice_name}"
+        )
     return listed
 
 
@@ -118,7 +121,9 @@ def _slice(child: Node, slice_name: str, name: str) -> Node:
             found.definition.pop("slicing", None)
             found.definition.update(sliceName=prefix, min=0)
             if child.name.endswith("[x]"):
-                _form_only(child, found, name if is_form(child.name, name) else prefix)
+                form = next((each for each in (name, prefix) if is_form(child.name, each)), None)
+                if form is not None:
+                    _form_only(child, found, form)
             holder.slices.append(found)
         holder = found
     return holder
@@ -157,6 +162,8 @@ def _merge(node: Node, change: Json) -> None:
 def _narrow(merged: Json, types: list[Json], path: str) -> None:
     """Types may only become fewer."""
     allowed = {each["code"] for each in merged.get("type", ())}
+    if any("://" in each for each in allowed):  # FHIRPath's own types, which profiles write as FHIR's
+        allowed = set()
     for each in types:
         if allowed and each["code"] not in allowed and not allowed & {"Resource", "DomainResource", "Element", "*"}:
             raise ProfileError(f"{path}: the base does not allow the type {each['code']}.", expression=[path])
@@ -169,6 +176,20 @@ def _drop_other_values(merged: Json, change: Json) -> None:
     if own:
         for name in [each for each in merged if each.startswith(("fixed", "pattern")) and each not in own]:
             del merged[name]
+
+
+def _narrow_to_only_form(root: Node, sliced: set[str]) -> None:
+    """A profile that speaks of one form of a choice without slicing it ("valueQuantity") allows that form only."""
+    for node in root.walk():
+        if node.name.endswith("[x]") and len(node.slices) == 1 and node.definition["path"] not in sliced:
+            types = node.slices[0].definition.get("type") or []
+            own = node.slices[0].slice_name or ""
+            if (
+                len(types) == 1
+                and is_form(node.name, own)
+                and node.definition.get("slicing", {}).get("rules") == "open"
+            ):
+                node.definition["type"] = types
 
 
 def _forbid_contradictions(root: Node) -> None:

@@ -18,6 +18,11 @@ NORM = "http://hl7.org/fhir/StructureDefinition/"
 MAX_DEPTH = 24
 
 
+def plain_name(canonical: str) -> str:
+    """The name of a type of the norm, for any other canonical itself: "Patient" for its URL with or without a version."""
+    return canonical.partition("|")[0].removeprefix(NORM) if canonical.startswith(NORM) else canonical
+
+
 class ProfileError(Unprocessable):
     """A profile contradicts itself or its base, or leans on what is not known."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +50,97 @@ class ClaML:
         except etree.XMLSyntaxError as error:
             raise Invalid(f"{self.path.name} is not well-formed ClaML: {error}") from None
 
-    def drafts(self) -> Iterator[Draft]:
-        """A concept for each class, with its rubrics: the preferred one is the display."""
+    def _elements(self, *tags: str) -> Iterator[Any]:
+        """Whole elements one after the other, each forgotten when the next is read."""
         for _, element in self._events():
-            if element.tag != "Class":
+            if element.tag not in tags:
                 continue
-            yield _draft(element)
+            yield element
             element.clear()
             while element.getprevious() is not None:
                 del element.getparent()[0]
+
+    @cached_property
+    def _modifiers(self) -> _Modifiers:
+        """Characters that are added to many codes alike, such as the fourth of E10 to E14."""
+        found = _Modifiers()
+        for element in self._elements("Class", "ModifierClass"):
+            code = element.get("code", "")
+            if element.tag == "ModifierClass":
+                found.classes.setdefault(element.get("modifier", ""), []).append((code, _preferred(element)))
+                continue
+            found.above[code] = [each.get("code", "") for each in element.findall("SuperClass")]
+            if element.find("SubClass") is not None:
+                found.divided.add(code)
+            found.excluded[code] = {each.get("code", "") for each in element.findall("ExcludeModifier")}
+            for each in element.findall("ModifiedBy"):
+                valid = {one.get("code", "") for one in each.findall("ValidModifierClass")} or None
+                found.modified.setdefault(code, []).append((each.get("code", ""), valid))
+        return found
+
+    def drafts(self) -> Iterator[Draft]:
+        """A concept for each class, with its rubrics: the preferred one is the display; and those that modifiers make."""
+        modifiers = self._modifiers
+        for element in self._elements("Class"):
+            draft = _draft(element)
+            yield draft
+            yield from modifiers.made(draft)
+
+
+@dataclass
+class _Modifiers:
+    """Which classes are modified by what, and how (ClaML: ModifiedBy, ExcludeModifier, ModifierClass)."""
+
+    classes: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    modified: dict[str, list[tuple[str, set[str] | None]]] = field(default_factory=dict)
+    excluded: dict[str, set[str]] = field(default_factory=dict)
+    above: dict[str, list[str]] = field(default_factory=dict)
+    divided: set[str] = field(default_factory=set)
+
+    def _of(self, code: str) -> list[tuple[str, set[str] | None]]:
+        """The modifiers of a class: its own and those of the classes above it that it does not exclude."""
+        found: dict[str, set[str] | None] = {}
+        excluded: set[str] = set()
+        line, seen = [code], {code}
+        while line:
+            each = line.pop(0)
+            excluded |= self.excluded.get(each, set())
+            for modifier, valid in self.modified.get(each, ()):
+                if modifier not in excluded:
+                    found.setdefault(modifier, valid)
+            line += [one for one in self.above.get(each, ()) if one not in seen]
+            seen.update(self.above.get(each, ()))
+        return list(found.items())
+
+    def made(self, draft: Draft) -> Iterator[Draft]:
+        """The codes below an undivided class, one level for each modifier."""
+        if draft.code in self.divided:
+            return
+        level = [draft]
+        for modifier, valid in self._of(draft.code):
+            below: list[Draft] = []
+            for above in level:
+                for code, label in self.classes.get(modifier, ()):
+                    if valid is None or code in valid:
+                        whole = above.code + (code.lstrip(".") if "." in above.code else code)
+                        below.append(
+                            Draft(
+                                whole,
+                                f"{above.display} : {label}",
+                                properties=above.properties[:1],
+                                parents=(above.code,),
+                            )
+                        )
+            yield from below
+            level = below or level
+
+
+def _preferred(element: Any) -> str:
+    """The text of the preferred rubric."""
+    for rubric in element.findall("Rubric"):
+        if rubric.get("kind") == "preferred":
+            return " ".join(" ".join("".join(label.itertext()) for label in rubric.findall("Label")).split())
+    return ""
 
 
 def _draft(element: Any) -> Draft:

@@ -22,7 +22,8 @@ CREATE INDEX code_system_resource ON code_system (resource);
 CREATE INDEX code_system_all_codes ON code_system (all_codes) WHERE all_codes IS NOT NULL;
 CREATE INDEX code_system_supplements ON code_system (supplements) WHERE supplements IS NOT NULL;
 
--- `n` counts the concepts of a system in tree order: those below one are n+1 … last, as far as its first parent goes.
+-- `n` counts the concepts of a system in tree order: those below one by way of first parents are
+-- n+1 … last, the others are in `closure`.
 CREATE TABLE concept (
     system integer NOT NULL,
     n integer NOT NULL,
@@ -41,11 +42,12 @@ CREATE UNIQUE INDEX concept_code ON concept (system, code);
 CREATE INDEX concept_facts ON concept USING gin (facts);
 CREATE INDEX concept_words ON concept USING gin (words);
 
+-- Where concepts have several parents: those that one subsumes besides n+1 … last.
 CREATE TABLE closure (
     system integer NOT NULL,
     ancestor integer NOT NULL,
-    descendant integer NOT NULL,
-    PRIMARY KEY (system, ancestor, descendant)
+    others integer[] NOT NULL,
+    PRIMARY KEY (system, ancestor)
 );
 
 CREATE TABLE value_set (
