@@ -324,6 +324,27 @@ def test_slices_of_slices():
     assert said(patient(identifier=[official, official]), inner, outer) == {("profile-max", "Patient.identifier")}
 
 
+def test_the_rest_is_a_slice_of_its_own():
+    rest = profile(
+        "p", "Patient", *BY_SYSTEM[:1], part("Patient.identifier", "own"), BY_SYSTEM[2], part("Patient.identifier", "@default"),
+        {"id": "Patient.identifier:@default.type", "path": "Patient.identifier.type", "min": 1},
+    )  # fmt: skip
+    assert said(patient(identifier=[ID, MR]), rest) == set()
+    assert said(patient(identifier=[ID, {"value": "3"}]), rest) == {("profile-min", "Patient.identifier[1].type")}
+
+
+def test_slices_by_a_value_of_what_a_reference_names():
+    female = profile("female", "Patient", element("Patient.gender", min=1, fixedCode="female"))
+    through = profile(
+        "p", "Observation", sliced("Observation.focus", ("value", "resolve().gender")),
+        part("Observation.focus", "woman", min=1, type=[{"code": "Reference", "targetProfile": [female["url"]]}]),
+    )  # fmt: skip
+    people = {"Patient/1": patient(gender="female"), "Patient/2": patient(gender="male")}
+    for number, wrong in ((1, set()), (2, {("profile-min", "Observation.focus")})):
+        resource = observation(focus=[{"reference": f"Patient/{number}"}])
+        assert said(resource, through, female, resolve=people.get) == wrong
+
+
 # ---- extensions, references, profiles of profiles
 
 COLOUR = profile("colour", "Extension", element("Extension.url", fixedUri=HERE + "colour"), element("Extension.value[x]", min=1, type=[{"code": "code"}]),
@@ -364,6 +385,33 @@ def test_a_reference_is_narrowed_to_a_type_and_to_a_profile():
     for gender, wrong in (("female", set()), ("male", {("profile-target", "Observation.subject")})):
         inside = observation(contained=[patient(id="p", gender=gender)], subject={"reference": "#p"})
         assert said(inside, about, female) == wrong
+
+
+def test_a_reference_may_have_to_be_contained_or_to_name_a_version():
+    contained = [{"code": "Reference", "targetProfile": [NORM + "Patient"], "aggregation": ["contained"]}]
+    versioned = [{"code": "Reference", "targetProfile": [NORM + "Patient"], "versioning": "specific"}]
+    inside = profile("p", "Observation", element("Observation.subject", type=contained))
+    exact = profile("q", "Observation", element("Observation.subject", type=versioned))
+    outside = observation(subject={"reference": "Patient/1"})
+    assert said(observation(contained=[patient(id="p")], subject={"reference": "#p"}), inside) == set()
+    assert said(outside, inside) == {("profile-aggregation", "Observation.subject")}
+    assert said(observation(subject={"reference": "Patient/1/_history/2"}), exact) == set()
+    assert said(outside, exact) == {("profile-aggregation", "Observation.subject")}
+
+
+def test_an_extension_may_say_where_it_may_stand_by_a_condition():
+    of_choices = {"url": NORM + "questionnaire-choiceOrientation", "valueCode": "horizontal"}
+
+    def asked(kind):
+        return {
+            "resourceType": "Questionnaire",
+            "status": "draft",
+            "item": [{"linkId": "1", "type": kind, "extension": [of_choices]}],
+        }
+
+    any_questions = profile("p", "Questionnaire")
+    assert said(asked("choice"), any_questions) == set()
+    assert said(asked("string"), any_questions) == {("extension-context", "Questionnaire.item[0].extension[0]")}
 
 
 def test_profiles_lean_on_profiles_and_data_type_profiles():

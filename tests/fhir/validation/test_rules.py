@@ -286,6 +286,12 @@ def test_an_unknown_extension_is_mentioned():
     assert said(resource, "information") == {("extension-unknown", "Patient.extension[0]")}
 
 
+def test_unknown_extensions_may_be_refused():
+    resource = patient(extension=[{"url": "https://example.org/x", "valueBoolean": True}])
+    told = Validator(unknown_extensions="error").validate(resource)
+    assert [(each.severity, each.message_id) for each in told] == [("error", "extension-unknown")]
+
+
 def test_advice_is_given_on_request_only():
     assert said(observation(), "warning") == set()
     advice = said(observation(), "warning", best_practice=True)
@@ -360,3 +366,50 @@ def test_a_validator_may_be_kept():
     assert validator.validate(patient(gender="male")) == []
     assert [each.message_id for each in validator.validate(patient(gender="x"))] == ["binding-required"]
     assert validator.validate(patient(gender="male")) == []
+
+
+DEFINITIONS = {
+    "an expression that cannot be read": (
+        {"resourceType": "SearchParameter", "url": "https://x.org/s", "name": "X", "status": "draft", "description": "x", "code": "x",
+         "base": ["Patient"], "type": "string", "expression": "Patient.name("}, "expression-syntax", "SearchParameter.expression"),
+    "a derived parameter of another type": (
+        {"resourceType": "SearchParameter", "url": "https://x.org/s", "name": "X", "status": "draft", "description": "x", "code": "x",
+         "base": ["Patient"], "type": "token", "expression": "Patient.name", "derivedFrom": "http://hl7.org/fhir/SearchParameter/Patient-name"},
+        "search-parameter-derived", "SearchParameter.type"),
+    "a parameter of the norm with another type": (
+        {"resourceType": "CapabilityStatement", "status": "draft", "date": "2020", "kind": "requirements", "fhirVersion": "4.0.1", "format": ["json"],
+         "description": "x", "rest": [{"mode": "server", "resource": [{"type": "Patient", "searchParam": [
+             {"name": "name", "type": "token", "definition": "http://hl7.org/fhir/SearchParameter/Patient-name"}]}]}]},
+        "search-parameter-type", "CapabilityStatement.rest[0].resource[0].searchParam[0].type"),
+    "a profile that contradicts its base": (
+        {"resourceType": "StructureDefinition", "url": "https://x.org/p", "name": "P", "status": "draft", "kind": "resource", "abstract": False,
+         "type": "Patient", "derivation": "constraint", "baseDefinition": NORM + "Patient",
+         "differential": {"element": [{"id": "Patient.gender", "path": "Patient.gender", "max": "*"}]}}, "profile-contradiction", "StructureDefinition.differential"),
+    "an element id twice": (patient(name=[{"id": "a", "text": "x"}, {"id": "a", "text": "y"}]), "element-id-twice", "Patient.name[1].id"),
+    "an extension without an absolute address": (patient(extension=[{"url": "x", "valueString": "y"}]), "extension-url", "Patient.extension[0].url"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_what_defines_is_checked_for_what_it_defines(name):
+    resource, rule, place = DEFINITIONS[name]
+    assert said(resource) == {(rule, place)}
+
+
+def test_vital_signs_are_held_to_the_norms_profiles_where_that_is_asked():
+    weight = {"coding": [{"system": LOINC, "code": "29463-7"}]}
+    assert said(observation(code=weight)) == set()
+    told = Validator(vital_signs=True).validate(observation(code=weight))
+    assert ("profile-min", "Observation.subject") in {(each.message_id, each.expression[0]) for each in told}
+
+
+def test_errors_are_told_even_after_many_warnings():
+    strange = [{"url": "https://example.org/x", "valueBoolean": True}] * 300
+    resource = patient(extension=strange, name=[{"period": {"start": "2020", "end": "2019"}}])
+    assert said(resource) == {("per-1", "Patient.name[0].period")}
+    last = bundle(
+        "collection",
+        *(entry(patient(extension=strange), f"https://x.org/Patient/{n}") for n in range(3)),
+        entry(patient(gender="x")),
+    )
+    assert said(last) == {("binding-required", "Bundle.entry[3].resource.gender")}

@@ -31,6 +31,7 @@ class Context:
         "root",
         "terminology",
         "unchecked",
+        "unknown_extensions",
         "verdicts",
     )
 
@@ -43,6 +44,7 @@ class Context:
         resolve: Callable[[str], Json | None] | None,
         profiles: Any,
         good_codings: set[tuple[Any, Any, Any]],
+        unknown_extensions: str,
     ) -> None:
         self.resource = self.root = resource
         self.contained: dict[str, Json] = {}
@@ -53,6 +55,7 @@ class Context:
         self.resolve = resolve
         self.profiles = profiles
         self.good_codings = good_codings
+        self.unknown_extensions = unknown_extensions
         self.unchecked: dict[str, str] = {}
         self.verdicts: dict[tuple[int, str], Any] = {}
 

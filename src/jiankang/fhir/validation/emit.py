@@ -89,7 +89,11 @@ class RulesEmitter:
         """ele-1: an element has a value or children, an id alone is nothing; ids are unique in a resource."""
         if self.definition.kind != "resource":
             yield "if 'id' in o:"
-            yield "    found = element_id(found, o, c)"
+            # A StructureDefinition names its elements by id twice, in the snapshot and in the differential.
+            work = (
+                "only_id(found, '') if len(o) == 1 else found" if self.definition.name == "ElementDefinition" else None
+            )
+            yield f"    found = {work or 'element_id(found, o, c)'}"
 
     def _invariant(self, constraint: Any) -> Iterator[str]:
         if constraint.key in SPECIALISED or not constraint.expression:

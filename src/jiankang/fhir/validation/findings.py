@@ -14,7 +14,7 @@ from typing import Any
 
 from jiankang.kernel.errors import Issue
 
-MAX_PROBLEMS = 200
+MAX_PROBLEMS = 200  # besides errors; as many errors again are told after them
 
 Problem = tuple[str, str, str, str, str, str]
 Found = list[Problem] | None
@@ -38,7 +38,7 @@ def note(found: Found, path: str, rule: tuple[str, str, str], text: str, expecte
     made = (path, severity, code, message_id, text, expected)
     if found is None:
         return [made]
-    if len(found) < MAX_PROBLEMS:
+    if _has_room(found, severity):
         found.append(made)
     return found
 
@@ -48,8 +48,18 @@ def under(found: Found, step: str, inner: Iterable[Problem]) -> Found:
     longer = [(step + path, *rest) for path, *rest in inner]
     if found is None:
         return longer  # type: ignore[return-value]
-    found.extend(longer[: MAX_PROBLEMS - len(found)])  # type: ignore[arg-type]
+    if len(found) + len(longer) <= MAX_PROBLEMS:
+        found.extend(longer)  # type: ignore[arg-type]
+    else:
+        for each in longer:
+            if _has_room(found, each[1]):
+                found.append(each)  # type: ignore[arg-type]
     return found
+
+
+def _has_room(found: list[Problem], severity: str) -> bool:
+    """Warnings and information never keep errors from being told."""
+    return len(found) < MAX_PROBLEMS or (severity == ERROR and len(found) < 2 * MAX_PROBLEMS)
 
 
 def findings(resource: Any, root: str, problems: Iterable[Problem]) -> list[Finding]:

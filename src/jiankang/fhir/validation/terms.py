@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jiankang.fhir.definitions import load
@@ -97,7 +97,7 @@ class ListedTerminology:
 # ---- code systems
 
 
-@cache
+@lru_cache(maxsize=2048)
 def _system(url: str) -> CodeSystemCodes | None:
     return load().code_system(url)
 
@@ -131,21 +131,21 @@ def _folded(text: str) -> str:
 # ---- value sets
 
 
-@cache
+@lru_cache(maxsize=2048)
 def codes_of(value_set: str) -> frozenset[str] | None:
     """The codes of a value set for an element that says no system; None when they cannot be counted up."""
     by_system = load().value_set(value_set)
     return None if by_system is None else frozenset().union(*by_system.values())
 
 
-@cache
+@lru_cache(maxsize=2048)
 def pairs_of(value_set: str) -> frozenset[tuple[str, str]] | None:
     """System and code of each member of a value set; None when they cannot be counted up."""
     by_system = load().value_set(value_set)
     return None if by_system is None else frozenset((s, code) for s, codes in by_system.items() for code in codes)
 
 
-@cache
+@lru_cache(maxsize=2048)
 def membership(value_set: str) -> Callable[[str | None, str], bool] | None:
     """A test for membership in a set of the norm; None when it can only be made by a terminology."""
     if (grammar := GRAMMARS.get(value_set)) is not None:

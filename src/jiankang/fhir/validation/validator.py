@@ -9,7 +9,7 @@ from jiankang.fhir import structure
 from jiankang.fhir.validation.bundles import Neighbours
 from jiankang.fhir.validation.compiled import rules
 from jiankang.fhir.validation.context import Context
-from jiankang.fhir.validation.findings import INFORMATION, Finding, findings, kind_of, value_at
+from jiankang.fhir.validation.findings import ERROR, INFORMATION, MAX_PROBLEMS, Finding, findings, kind_of, value_at
 from jiankang.fhir.validation.profiles import ProfileBook
 from jiankang.fhir.validation.terms import PACKAGES, Terminology
 
@@ -25,7 +25,8 @@ class Validator:
     """Validates against the norm, and against the profiles of `packages`. It may be shared by threads.
 
     `terminology` is asked for codes that the norm's own packages do not hold. `vital_signs` holds observations with the
-    LOINC codes of vital signs to the norm's profiles for them (http://hl7.org/fhir/R4/observation-vitalsigns.html).
+    LOINC codes of vital signs to the norm's profiles for them (http://hl7.org/fhir/R4/observation-vitalsigns.html). `unknown_extensions` is the severity
+    of an extension that nobody here defines; one of the norm's own namespace, or a modifier, is at least a warning.
     """
 
     def __init__(
@@ -34,7 +35,9 @@ class Validator:
         terminology: Terminology | None = None,
         *,
         vital_signs: bool = False,
+        unknown_extensions: str = INFORMATION,
     ) -> None:
+        self._unknown_extensions = unknown_extensions
         self.profiles = ProfileBook(packages, vital_signs=vital_signs)
         self._terminology = terminology or PACKAGES
         self._good_codings: set[tuple[Any, Any, Any]] = set()
@@ -64,6 +67,7 @@ class Validator:
             resolve=resolve,
             profiles=self.profiles,
             good_codings=self._good_codings,
+            unknown_extensions=self._unknown_extensions,
         )
         context.enter(resource)
         if resource.get("resourceType") == "Bundle":
@@ -73,6 +77,11 @@ class Validator:
             found = self.profiles.resource_rules(found, resource, context, profiles)
         if found is not None:
             told += findings(resource, str(resource.get("resourceType")), found)
+            if len(found) >= MAX_PROBLEMS:
+                text = f"There are more problems; these are the first {MAX_PROBLEMS}."
+                severity = ERROR if len(found) >= 2 * MAX_PROBLEMS else INFORMATION
+                place = (str(resource.get("resourceType")),)
+                told.append(Finding("too-long", text, place, severity, message_id="too-many"))
         if context.unchecked:
             told += [_unchecked(resource, url, strength) for url, strength in context.unchecked.items()]
         return told

@@ -257,7 +257,7 @@ async def test_addresses_are_read_only_below_those_listed_and_never_through_redi
 @pytest.mark.parametrize(
     ("body", "headers", "status"),
     [
-        (b"<x/>", {"content-type": "text/xml"}, 415),
+        (b"<x/>", {"content-type": "text/csv"}, 415),
         (b"{}", {"content-type": "application/fhir+json"}, 400),
         (b'{"resourceType":"Parameters"}', {"content-type": "application/fhir+json"}, 400),
         (b'{"resourceType":"Parameters","parameter":[{"name":"input"}]}', {"content-type": "application/json"}, 400),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from jiankang.fhir.definitions import load
 from jiankang.fhir.path import compile_path
-from jiankang.fhir.path.values import ANY_RESOURCE, ancestors
+from jiankang.fhir.path.values import ANY_RESOURCE, Node, ancestors, plain_value
 from jiankang.fhir.validation.compiled import rules
 from jiankang.fhir.validation.findings import ERROR, INFORMATION, WARNING, Found, note, under
 from jiankang.fhir.validation.invariants import SPECIALISED, Invariant, invariant
 from jiankang.fhir.validation.profiles.elements import ElementCompiler
 from jiankang.fhir.validation.profiles.packages import NormPackage, Packages
 from jiankang.fhir.validation.profiles.snapshot import flat, laid_over
-from jiankang.fhir.validation.profiles.tree import NORM, Json, Node, ProfileError, plain_name, tree
+from jiankang.fhir.validation.profiles.tree import NORM, Json, ProfileError, plain_name, tree
+from jiankang.fhir.validation.profiles.tree import Node as Described
 from jiankang.kernel.errors import Invalid
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ _OF_TYPE = (ERROR, "structure", "profile-of-type")
 _TARGET = (ERROR, "structure", "profile-target")
 _ABSTRACT = frozenset({"http://hl7.org/fhir/StructureDefinition/Element"})
 MAX_NESTING = 30
+_MAX_KEPT = 10_000
+# HL7's editors put these on their own definitions wherever they like.
+_EDITORIAL = NORM + "structuredefinition-"
 _VITAL_SIGNS = {
     "85353-1": "vitalspanel", "9279-1": "resprate", "8867-4": "heartrate", "59408-5": "oxygensat", "2708-6": "oxygensat",
     "8310-5": "bodytemp", "8302-2": "bodyheight", "9843-4": "headcircum", "29463-7": "bodyweight", "39156-5": "bmi",
@@ -40,7 +45,7 @@ _VITAL_SIGNS = {
 class Profile:
     """A profile or extension definition, ready to check what claims to conform to it."""
 
-    def __init__(self, definition: Json, root: Node, book: ProfileBook, definitions: Definitions) -> None:
+    def __init__(self, definition: Json, root: Described, book: ProfileBook, definitions: Definitions) -> None:
         self.url: str = definition["url"]
         self.type: str = definition["type"]
         self.definition = definition
@@ -84,7 +89,24 @@ class Profile:
         """Where the extension may stand, if that is not here (http://hl7.org/fhir/R4/defining-extensions.html#context)."""
         if self._wider or not self._contexts or self._contexts & place.names:
             return None
+        if self.url.startswith(_EDITORIAL):
+            return None
         return f"it belongs to {', '.join(sorted(self._contexts)[:8])}"
+
+    def broken_context_rules(self, extension: Json, holder: Json, place: Place, context: Context) -> list[str]:
+        """Conditions on the element around the extension that are not true for it (contextInvariant)."""
+        broken = []
+        for text in self.definition.get("contextInvariant") or ():
+            try:
+                path = compile_path(text, type_name=place.type_name)
+                found = path.evaluate(
+                    context.resource, context=holder, variables={"extension": Node(extension, "Extension")}
+                )
+            except Invalid:
+                continue
+            if [plain_value(each) for each in found] == [False]:
+                broken.append(text)
+        return broken
 
     def must_support(self) -> list[str]:
         """Ids of the elements that a system must support (http://hl7.org/fhir/R4/profiling.html#mustsupport)."""
@@ -100,6 +122,7 @@ class ProfileBook:
         self._definitions = load()
         self._ready: dict[str, Profile | ProfileError | None] = {}
         self._making: set[str] = set()
+        self._lock = threading.RLock()
         self._rules = rules().namespace
 
     # ---- definitions
@@ -129,7 +152,7 @@ class ProfileBook:
         bare = {name: value for name, value in definition.items() if name != "snapshot"}
         return {**bare, "snapshot": {"element": flat(self._tree(bare))}}
 
-    def _tree(self, definition: Json) -> Node:
+    def _tree(self, definition: Json) -> Described:
         listed = (definition.get("snapshot") or {}).get("element")
         if listed:
             return tree(listed)
@@ -152,10 +175,17 @@ class ProfileBook:
         try:
             found = self._ready[canonical]
         except KeyError:
-            found = self._ready[canonical] = self._make(canonical)
+            found = self._keep(canonical)
         if isinstance(found, ProfileError):
             raise found
         return found
+
+    def _keep(self, canonical: str) -> Profile | ProfileError | None:
+        with self._lock:
+            if len(self._ready) >= _MAX_KEPT:  # names that nobody knows cost memory, too
+                self._ready = {name: made for name, made in self._ready.items() if made is not None}
+            found = self._ready[canonical] = self._make(canonical)
+            return found
 
     def _make(self, canonical: str) -> Profile | ProfileError | None:
         definition = self.definition(canonical)

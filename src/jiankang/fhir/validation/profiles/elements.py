@@ -34,6 +34,7 @@ _PATTERN = (ERROR, "value", "profile-pattern")
 _LENGTH = (ERROR, "too-long", "profile-max-length")
 _RANGE = (ERROR, "value", "profile-range")
 _TARGET = (ERROR, "structure", "profile-target")
+_AGGREGATION = (ERROR, "structure", "profile-aggregation")
 _PROFILE = (ERROR, "structure", "profile-of-type")
 _UNKNOWN = (INFORMATION, "not-found", "profile-unknown")
 _MAX_VALUE_SET = NORM + "elementdefinition-maxValueSet"
@@ -132,6 +133,7 @@ class ElementCompiler:
             *(self._constraint(each, element) for each in self._new_constraints(definition, element)),
             self._profiles(definition, element),
             self._targets(definition, element),
+            _aggregation(definition),
             self._children(node, element),
         ]
 
@@ -327,6 +329,36 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name}: {_shown(each)}" for name, each in value.items()) + "}"
     return "[" + ", ".join(map(_shown, value)) + "]" if isinstance(value, list) else str(value)
+
+
+def _aggregation(definition: Json) -> ItemCheck | None:
+    """How what a reference names is to be reached: contained, in the Bundle, or elsewhere; with a version or without.
+
+    http://hl7.org/fhir/R4/elementdefinition-definitions.html#ElementDefinition.type.aggregation
+    """
+    types = [each for each in definition.get("type") or () if each["code"] == "Reference"]
+    modes = {mode for each in types for mode in each.get("aggregation") or ()}
+    versioning = {each.get("versioning", "either") for each in types}
+    if not modes and versioning <= {"either"}:
+        return None
+
+    def run(item: Item, c: Context) -> Found:
+        text = item.value.get("reference") if isinstance(item.value, dict) else None
+        if not isinstance(text, str):
+            return None
+        beside = c.neighbours is not None and c.neighbours.find(c.root, text) is not None
+        mode = "contained" if text.startswith("#") else "bundled" if beside else "referenced"
+        found: Found = None
+        if modes and mode not in modes:
+            listed = ", ".join(sorted(modes))
+            found = note(found, "", _AGGREGATION, f"The profile wants what this names {listed}; it is {mode}.", listed)
+        wanted = {"specific": True, "independent": False}.get(next(iter(versioning)) if len(versioning) == 1 else "")
+        if wanted is not None and ("/_history/" in text) is not wanted:
+            listed = "a reference with a version" if wanted else "a reference without a version"
+            found = note(found, "", _AGGREGATION, f"The profile wants {listed}.", listed)
+        return found
+
+    return run
 
 
 def _binding(definition: Json, element: Element) -> ItemCheck | None:

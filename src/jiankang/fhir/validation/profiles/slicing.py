@@ -14,7 +14,7 @@ from jiankang.fhir.validation.findings import ERROR, Found, note, under
 from jiankang.fhir.validation.profiles.elements import ElementCompiler, count
 from jiankang.fhir.validation.profiles.items import Item, path_node
 from jiankang.fhir.validation.profiles.sameness import fits, is_same, valued
-from jiankang.fhir.validation.profiles.tree import NORM, Json, Node
+from jiankang.fhir.validation.profiles.tree import NORM, Json, Node, tree
 from jiankang.kernel.errors import Invalid
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _CLOSED = (ERROR, "structure", "profile-slicing-closed")
 _ORDER = (ERROR, "structure", "profile-slicing-order")
 _AT_END = (ERROR, "structure", "profile-slicing-open-at-end")
+_REST = "@default"  # the slice of all that is in no other
 _BY_URL = [{"type": "value", "path": "url"}]
 _BY_TYPE = [{"type": "type", "path": "$this"}]
 
@@ -55,12 +56,13 @@ def slicing_check(compiler: ElementCompiler, node: Node, element: Element) -> Pa
     ]
     rules, ordered = slicing.get("rules", "open"), slicing.get("ordered", False)
     names = ", ".join(each.name for each in slices)
+    others = next((n for n, each in enumerate(slices) if each.name == _REST), None)
 
     def run(found: Found, items: list[Item], step: str, o: Json, c: Context) -> Found:
         members: list[list[Item]] = [[] for _ in slices]
         last, outside_seen = 0, False
         for number, item in enumerate(items):
-            place = next((n for n, each in enumerate(slices) if each.is_in(item, c, number)), None)
+            place = next((n for n, each in enumerate(slices) if each.is_in(item, c, number)), others)
             if place is None:
                 outside_seen = True
                 if rules == "closed":
@@ -112,6 +114,8 @@ def _implied(node: Node, element: Element) -> list[Json]:
 
 def _membership(compiler: ElementCompiler, node: Node, element: Element, discriminators: list[Json]) -> Test:
     """Whether an item is in the slice: by every discriminator, or, without any, by conforming to it."""
+    if node.slice_name == _REST:
+        return lambda _item, _c, _n: False
     tests = [_test(compiler, node, element, each["type"], each["path"]) for each in discriminators]
     if not tests:
         check = compiler.item(node, element)
@@ -146,6 +150,7 @@ def _described(compiler: ElementCompiler, node: Node, path: str) -> Node | None:
         if here is None:
             return None
         if name == "resolve()":
+            here = _target(compiler, here)
             continue
         if name.startswith("extension("):
             url = name[len("extension('") : -len("')")]
@@ -158,6 +163,13 @@ def _described(compiler: ElementCompiler, node: Node, path: str) -> Node | None:
             continue
         here = _child(compiler, here, name)
     return here
+
+
+def _target(compiler: ElementCompiler, node: Node) -> Node:
+    """What a reference names, as its target profile describes it; the reference itself where that is not known."""
+    urls = [url for each in node.definition.get("type") or () for url in each.get("targetProfile") or ()]
+    listed = compiler.book.elements(urls[0]) if len(urls) == 1 else None
+    return node if listed is None else tree(listed)
 
 
 def _child(compiler: ElementCompiler, node: Node, name: str) -> Node | None:
