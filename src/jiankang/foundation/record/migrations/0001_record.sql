@@ -95,7 +95,7 @@ CREATE TABLE span (
     rid bigint NOT NULL,
     home bigint NOT NULL
 );
-CREATE INDEX span_hash_lo ON span (hash, lo, hi, rid);
+CREATE INDEX span_hash_lo ON span (hash, lo, rid, hi);
 -- Spans longer than two days: "ends after" cannot be bounded through their start.
 CREATE INDEX span_hash_hi_long ON span (hash, hi, rid) WHERE lo < hi - 172800000000 OR lo < -100000000000000000;
 CREATE INDEX span_rid ON span (rid);
