@@ -40,16 +40,18 @@ def _lean(definition: Json) -> Json:
 
 
 def code_systems(systems: Iterable[Json]) -> dict[str, tuple[str, bool, dict[str, str]]]:
-    """URL to content ('complete', ...), whether case matters, and display by code."""
-    return {
-        each["url"]: (
-            each["content"],
-            each.get("caseSensitive", True),
-            {concept["code"]: concept.get("display", "") for concept in concepts(each.get("concept", ()))},
-        )
-        for each in systems
-        if each["content"] != "supplement"
-    }
+    """URL to content ('complete', ...), whether case matters, and display by code.
+
+    Of a system that is there twice, the earlier and the later codes are kept, with the later displays.
+    """
+    found: dict[str, tuple[str, bool, dict[str, str]]] = {}
+    for each in systems:
+        if each["content"] == "supplement":
+            continue
+        content, case_sensitive, codes = found.get(each["url"], (each["content"], each.get("caseSensitive", True), {}))
+        listed = {concept["code"]: concept.get("display", "") for concept in concepts(each.get("concept", ()))}
+        found[each["url"]] = (content, case_sensitive and each.get("caseSensitive", True), codes | listed)
+    return found
 
 
 def value_sets(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 Json = dict[str, Any]
+TERMINOLOGY = ROOT / "node_modules" / "hl7.terminology.r4"
 DEFAULT_SOURCE = ROOT / "node_modules" / "hl7.fhir.r4.examples"
 CORE_VERSION = "4.0.1"
 STRUCTURE_URL = "http://hl7.org/fhir/StructureDefinition/"
@@ -84,6 +85,7 @@ def _fingerprint(source: Path) -> str:
         Path(__file__),
         Path(conformance_tables.__file__),
         Path(composing.__file__),
+        *TERMINOLOGY.glob("package.json"),
         Path(model.__file__ or ""),
         Path(tables.__file__ or ""),
     ):
@@ -121,6 +123,12 @@ def _files(source: Path) -> Iterator[tuple[str, bytes]]:
             yield path.name, path.read_bytes()
 
 
+def _later_code_systems() -> Iterator[Json]:
+    """HL7's code systems as they are now (npm hl7.terminology.r4): codes that came after R4 are codes, too."""
+    for path in sorted(TERMINOLOGY.glob("CodeSystem-*.json")):
+        yield msgspec.json.decode(path.read_bytes())
+
+
 def compile_tables(source: Path, out: Path) -> dict[str, int]:
     """Read the package, write all tables, answer how many of each there are."""
     published: dict[str, dict[str, Json]] = {"StructureDefinition": {}, "CodeSystem": {}, "ValueSet": {}}
@@ -142,7 +150,7 @@ def compile_tables(source: Path, out: Path) -> dict[str, int]:
     resources = sorted(t.name for t in types.values() if t.kind == "resource" and not t.abstract)
     search = _search_parameters(bundles[WANTED_BUNDLES[0]])
     codes = _value_set_codes(bundles[WANTED_BUNDLES[1]], _required_value_sets(types.values()))
-    systems = conformance_tables.code_systems(published["CodeSystem"].values())
+    systems = conformance_tables.code_systems([*published["CodeSystem"].values(), *_later_code_systems()])
     value_sets = conformance_tables.value_sets(bundles[WANTED_BUNDLES[1]], published["ValueSet"], systems)
     _write(out, tables.STRUCTURES, conformance_tables.structures(published["StructureDefinition"].values()))
     _write(out, tables.SYSTEMS, systems)

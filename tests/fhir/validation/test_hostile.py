@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -23,10 +24,11 @@ def nested(depth):
     return {"resourceType": "Questionnaire", "status": "draft", "item": [inside]}
 
 
-@pytest.mark.parametrize("depth", [50, 300, 5_000])
-def test_deep_nesting_is_answered(depth):
+@pytest.mark.parametrize("depth", [50, 200, 300, 450, 700, 900, 940, 5_000])
+@pytest.mark.parametrize("profiles", [(), (NORM + "cqf-questionnaire",)], ids=["alone", "with a profile"])
+def test_deep_nesting_is_answered(depth, profiles):
     began = time.perf_counter()
-    told = validate(nested(depth))
+    told = validate(nested(depth), profiles=profiles)
     assert time.perf_counter() - began < 5
     assert depth > 50 or [each for each in told if each.severity == "error"] == []
 
@@ -153,3 +155,34 @@ def test_any_value_in_any_place_is_answered(other):
         if path and path != ("resourceType",):
             told = validate(replaced(VALID, path, other))
             assert all(each.text and each.expression for each in told)
+
+
+def test_a_profile_of_many_slices_is_read_in_time():
+    slicing = {"discriminator": [{"type": "value", "path": "gender"}], "rules": "open"}
+    elements = [{"id": "Patient.contact", "path": "Patient.contact", "slicing": slicing}]
+    elements += [{"id": f"Patient.contact:s{n}", "path": "Patient.contact", "sliceName": f"s{n}"} for n in range(1_000)]
+    profile = {
+        "resourceType": "StructureDefinition", "url": "https://example.org/p", "name": "P", "status": "draft", "kind": "resource", "abstract": False,
+        "type": "Patient", "derivation": "constraint", "baseDefinition": NORM + "Patient", "differential": {"element": elements},
+    }  # fmt: skip
+    began = time.perf_counter()
+    assert [each for each in validate(profile) if each.severity == "error"] == []
+    Validator(Definitions([profile])).validate(
+        {"resourceType": "Patient", "contact": [{"gender": "male", "name": {"text": "x"}}] * 50},
+        profiles=[profile["url"]],
+    )
+    assert time.perf_counter() - began < 4
+
+
+def test_one_validator_serves_many_threads():
+    validator = Validator()
+    resources = [
+        VALID,
+        nested(5),
+        {"resourceType": "Patient", "gender": "x"},
+        {"resourceType": "List", "status": "current", "mode": "working"},
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(validator.validate, resources * 20))
+    for number, resource in enumerate(resources):
+        assert all(each == validate(resource) for each in answers[number :: len(resources)])

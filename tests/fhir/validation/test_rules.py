@@ -188,6 +188,11 @@ WRONG = {
     "a canonical with two bars": (
         {"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": "http://x.org/q|1|2"},
         "canonical-syntax", "QuestionnaireResponse.questionnaire"),
+    "a canonical of another type": (
+        {"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": "http://hl7.org/fhir/ValueSet/administrative-gender"},
+        "canonical-target", "QuestionnaireResponse.questionnaire"),
+    "a profile that is no profile": (
+        patient(meta={"profile": ["http://hl7.org/fhir/administrative-gender"]}), "canonical-target", "Patient.meta.profile[0]"),
     # extensions
     "an extension in the wrong place": (
         observation(extension=[{"url": NORM + "patient-birthPlace", "valueAddress": {"city": "x"}}]), "extension-context", "Observation.extension[0]"),

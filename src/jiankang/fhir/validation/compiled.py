@@ -29,6 +29,7 @@ _SHARED: dict[str, Any] = {
     "bound_coding": bindings.bound_coding,
     "bound_concept": bindings.bound_concept,
     "canonical_rules": specials.canonical_rules,
+    "canonical_target": specials.canonical_target,
     "element_id": specials.element_id,
     "extensions": extensions.extensions,
     "good_canonicals": specials.good_canonicals,
@@ -108,20 +109,21 @@ class RuleBook:
         namespace, key = self.namespace, rules_name(name)
         place = extensions.place_of(name, name)
         more = RULES.get(name)
+        guarded = _passed_over if self._tolerant else _asked
 
         def run(o: Json, c: Context) -> Found:
-            found: Found = namespace[key](o, c)
+            found = guarded(namespace[key], None, o, c)
             if "extension" in o:
-                found = extensions.extensions(found, "", o, place, c)
+                found = guarded(_own_extensions, found, o, c, place)
             if "modifierExtension" in o:
-                found = extensions.modifiers(found, "", o, place, c)
-            if "contained" in o and (inner := contained.container_rules(o)) is not None:
-                found = under(found, "", inner)
-            if more is not None and (inner := more(o, c)) is not None:
-                found = under(found, "", inner)
+                found = guarded(_own_modifiers, found, o, c, place)
+            if "contained" in o:
+                found = guarded(_container, found, o, c)
+            if more is not None:
+                found = guarded(more, found, o, c)
             return found
 
-        return _tolerant(run) if self._tolerant else run
+        return run
 
     def _compile_later(self, name: str) -> Rules:
         def compile_first(o: Any, c: Context) -> Found:
@@ -148,13 +150,29 @@ class RuleBook:
         return RulesEmitter(definition, self._definitions, extensions.place_of, tolerant=self._tolerant).source()
 
 
-def _tolerant(run: Rules) -> Rules:
-    """Rules that say nothing where the shape is so wrong that they cannot be asked."""
+def _own_extensions(o: Json, c: Context, place: extensions.Place) -> Found:
+    return extensions.extensions(None, "", o, place, c)
 
-    def passed_over(o: Json, c: Context) -> Found:
-        try:
-            return run(o, c)
-        except (AttributeError, TypeError, KeyError, ValueError, IndexError):
-            return None
 
-    return passed_over
+def _own_modifiers(o: Json, c: Context, place: extensions.Place) -> Found:
+    return extensions.modifiers(None, "", o, place, c)
+
+
+def _container(o: Json, c: Context) -> Found:  # noqa: ARG001 - all rules are called alike
+    return contained.container_rules(o)
+
+
+def _asked(work: Callable[..., Found], found: Found, *about: Any) -> Found:
+    """`found` and what some rules say."""
+    inner = work(*about)
+    if found is None or inner is None:
+        return found if inner is None else inner
+    return under(found, "", inner)
+
+
+def _passed_over(work: Callable[..., Found], found: Found, *about: Any) -> Found:
+    """The same, but rules say nothing where the shape is so wrong that they cannot be asked."""
+    try:
+        return _asked(work, found, *about)
+    except (AttributeError, TypeError, KeyError, ValueError, IndexError):
+        return found

@@ -17,7 +17,7 @@ MAX_REMEMBERED = 50_000
 
 
 class Context:
-    """One run. `resource` is the nearest resource, `root` the one that contains it (itself, but for contained ones)."""
+    """One run; `tolerant` where the resource's shape is wrong. `resource` is the nearest resource, `root` the one that contains it (itself, but for contained ones)."""
 
     __slots__ = (
         "best_practice",
@@ -30,6 +30,7 @@ class Context:
         "resource",
         "root",
         "terminology",
+        "tolerant",
         "unchecked",
         "unknown_extensions",
         "verdicts",
@@ -45,6 +46,7 @@ class Context:
         profiles: Any,
         good_codings: set[tuple[Any, Any, Any]],
         unknown_extensions: str,
+        tolerant: bool,
     ) -> None:
         self.resource = self.root = resource
         self.contained: dict[str, Json] = {}
@@ -55,6 +57,7 @@ class Context:
         self.resolve = resolve
         self.profiles = profiles
         self.good_codings = good_codings
+        self.tolerant = tolerant
         self.unknown_extensions = unknown_extensions
         self.unchecked: dict[str, str] = {}
         self.verdicts: dict[tuple[int, str], Any] = {}

@@ -167,7 +167,7 @@ class RulesEmitter:
             if type_name == "Reference" and element.target_profiles:
                 yield f"r = v.get('reference'); found = target(found, {step}, r, {element.target_profiles!r}, c)"
         yield from self._binding(element, type_name, step)
-        yield from self._kind_rules(type_name, step)
+        yield from self._kind_rules(element, type_name, step)
         yield from self._own_invariants(element, type_name, step)
 
     def _may_modify(self, type_name: str) -> bool:
@@ -191,8 +191,12 @@ class RulesEmitter:
         elif type_name == "Coding" or type_name in _QUANTITIES:
             yield f"found = bound_coding(found, {step}, v, {name}, c)"
 
-    def _kind_rules(self, type_name: str, step: str) -> Iterator[str]:
+    def _kind_rules(self, element: Element, type_name: str, step: str) -> Iterator[str]:
         if type_name == "canonical":
+            if element.target_profiles:
+                known = self._constant("good", set())
+                allowed = element.target_profiles
+                yield f"if v not in {known}: found = canonical_target(found, {step}, v, {allowed!r}, {known})"
             yield f"if v not in good_canonicals: found = canonical_rules(found, {step}, v, c)"
 
     def _own_invariants(self, element: Element, type_name: str, step: str) -> Iterator[str]:

@@ -71,6 +71,9 @@ class Invariant:
             return found
         if holds is True or (holds is None and self.may_be_undecided):
             return found
+        if holds is None and "memberOf(" in self.expression:
+            rule = (INFORMATION, "not-supported", self.rule[2])
+            return note(found, "", rule, f"Was not checked, its codes are not known here: {self.text}")
         return note(found, "", self.rule, self.text, self.expression)
 
 

@@ -11,6 +11,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
+from jiankang.fhir.definitions import load
 from jiankang.fhir.path.narrative import is_safe_narrative
 from jiankang.fhir.search import ucum
 from jiankang.fhir.structure.references import target_type
@@ -40,6 +41,8 @@ _RELATIVE = (ERROR, "value", "uri-relative")
 _RELATIVE_WARNING = (WARNING, "value", "uri-relative")
 _NOT_CONTAINED = (WARNING, "not-found", "canonical-fragment")
 _CANONICAL = (ERROR, "value", "canonical-syntax")
+_CANONICAL_TARGET = (ERROR, "structure", "canonical-target")
+_MAX_KNOWN = 1_000
 _TARGET = (ERROR, "structure", "reference-target")
 _TYPE = (ERROR, "invalid", "reference-type")
 _UNRESOLVED = (ERROR, "not-found", "reference-unresolved")
@@ -96,6 +99,29 @@ def canonical_rules(found: Found, step: str, value: Any, context: Context) -> Fo
     if len(good_canonicals) < MAX_REMEMBERED:
         good_canonicals.add(value)
     return found
+
+
+def canonical_target(found: Found, step: str, value: Any, allowed: tuple[str, ...], known: set[str]) -> Found:
+    """Whether a canonical of the norm names something of a type that may stand here; what is right goes into `known`."""
+    if value.__class__ is not str:
+        return found
+    kind = defined_as(value.partition("|")[0])
+    if kind is not None and kind not in allowed:
+        listed = ", ".join(allowed)
+        return note(found, step, _CANONICAL_TARGET, f"This is a {kind}; here it may be {listed}.", listed)
+    if len(known) < _MAX_KNOWN:
+        known.add(value)
+    return found
+
+
+def defined_as(url: str) -> str | None:
+    """The resource type that the norm defines by a canonical URL; None where the norm has nothing of that name."""
+    norm = load()
+    if url in norm.structure_urls:
+        return "StructureDefinition"
+    if norm.value_set(url) is not None:
+        return "ValueSet"
+    return None if norm.code_system(url) is None else "CodeSystem"
 
 
 def special_reference(found: Found, o: Json, c: Context) -> Found:

@@ -68,13 +68,19 @@ class Validator:
             profiles=self.profiles,
             good_codings=self._good_codings,
             unknown_extensions=self._unknown_extensions,
+            tolerant=bool(shape),
         )
         context.enter(resource)
         if resource.get("resourceType") == "Bundle":
             context.neighbours = _neighbours(resource)
-        found = rules(tolerant=bool(shape)).resource(resource, context)
-        if profiles or self.profiles.wants(resource):
-            found = self.profiles.resource_rules(found, resource, context, profiles)
+        try:
+            found = rules(tolerant=bool(shape)).resource(resource, context)
+            if profiles or self.profiles.wants(resource):
+                found = self.profiles.resource_rules(found, resource, context, profiles)
+        except RecursionError:
+            place = (str(resource.get("resourceType")),)
+            text = "This is nested too deep to be validated."
+            return [*told, Finding("too-costly", text, place, message_id="too-deep")]
         if found is not None:
             told += findings(resource, str(resource.get("resourceType")), found)
             if len(found) >= MAX_PROBLEMS:

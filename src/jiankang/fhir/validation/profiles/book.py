@@ -55,14 +55,13 @@ class Profile:
         self._definitions = definitions
         self._check: Callable[[Found, Json, Context], Found] | None = None
         self._invariants: list[Invariant] = []
-        self._compiled = False
         self._contexts = frozenset(
             each["expression"] for each in definition.get("context") or () if each["type"] in ("element", "extension")
         )
         self._wider = any(each["type"] == "fhirpath" for each in definition.get("context") or ())
 
-    def _compile(self) -> None:
-        self._compiled = True
+    def prepare(self) -> None:
+        """Compile it. Raises what a definition raises that is none."""
         self._check = self._compiler.holder(self.root, self.type)
         own = self._definitions.types.get(self.type)
         known = set(SPECIALISED) | {each.key for each in own.constraints} if own else set(SPECIALISED)
@@ -78,8 +77,6 @@ class Profile:
 
     def check(self, o: Json, context: Context) -> Found:
         """What the profile has to say of an object of its type, beyond the norm."""
-        if not self._compiled:
-            self._compile()
         found: Found = None
         for each in self._invariants:
             found = each.run(found, o, context)
@@ -89,7 +86,7 @@ class Profile:
         """Where the extension may stand, if that is not here (http://hl7.org/fhir/R4/defining-extensions.html#context)."""
         if self._wider or not self._contexts or self._contexts & place.names:
             return None
-        if self.url.startswith(_EDITORIAL):
+        if self.url.startswith(_EDITORIAL) or self.url == NORM + "regex":
             return None
         return f"it belongs to {', '.join(sorted(self._contexts)[:8])}"
 
@@ -150,7 +147,8 @@ class ProfileBook:
         http://hl7.org/fhir/R4/structuredefinition-operation-snapshot.html
         """
         bare = {name: value for name, value in definition.items() if name != "snapshot"}
-        return {**bare, "snapshot": {"element": flat(self._tree(bare))}}
+        with self._lock:
+            return {**bare, "snapshot": {"element": flat(self._tree(bare))}}
 
     def _tree(self, definition: Json) -> Described:
         listed = (definition.get("snapshot") or {}).get("element")
@@ -192,10 +190,12 @@ class ProfileBook:
         if definition is None:
             return None
         try:
-            return Profile(definition, self._tree(definition), self, self._definitions)
+            made = Profile(definition, self._tree(definition), self, self._definitions)
+            made.prepare()
+            return made
         except ProfileError as error:
             return error
-        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        except (Invalid, KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError) as error:
             return ProfileError(f"{canonical} cannot be used: {type(error).__name__} in its elements.")
 
     def extension(self, url: str) -> Profile | None:
@@ -255,8 +255,11 @@ class ProfileBook:
             inner = profile.check(o, context)
         except ProfileError as error:
             return note(found, step, _NOT_USABLE, f"The profile {url} cannot be used: {error}")
-        except (AttributeError, TypeError, KeyError, ValueError, IndexError):
-            return found  # the shape is so wrong that it was told already
+        except (AttributeError, TypeError, KeyError, ValueError, IndexError) as error:
+            if context.tolerant:
+                return found  # the shape is so wrong that it was told already
+            text = f"The profile {url} could not be checked: {type(error).__name__} in its elements."
+            return note(found, step, _NOT_USABLE, text)
         return found if inner is None else under(found, "", inner)
 
     def conforms(self, value: Json, url: str, context: Context) -> bool:

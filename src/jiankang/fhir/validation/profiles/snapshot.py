@@ -116,8 +116,7 @@ def _slice(child: Node, slice_name: str, name: str) -> Node:
         prefix = "/".join(parts[:count])
         found = next((each for each in holder.slices if each.slice_name == prefix), None)
         if found is None:
-            found = holder.copy()
-            found.slices = []
+            found = holder.unsliced()
             found.definition.pop("slicing", None)
             found.definition.update(sliceName=prefix, min=0)
             if child.name.endswith("[x]"):

@@ -62,9 +62,13 @@ class Node:
 
     def copy(self) -> Node:
         """A copy that may be changed without changing this one."""
-        made = Node(dict(self.definition), [each.copy() for each in self._children])
+        made = self.unsliced()
         made.slices = [each.copy() for each in self.slices]
         return made
+
+    def unsliced(self) -> Node:
+        """A copy without this element's own slices."""
+        return Node(dict(self.definition), [each.copy() for each in self._children])
 
     def expand(self, elements: Elements) -> None:
         """Write the children of this element's type out, where they are not."""
