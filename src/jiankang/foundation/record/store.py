@@ -73,13 +73,16 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One write to be done. `if_match` is the version that must be current; `prepared` is None for DELETE."""
+    """One write to be done. `prepared` is None for DELETE.
+
+    `if_match` is the version, or one of the versions, that must be current; an empty set: whichever, but there must be one.
+    """
 
     method: str
     type: str
     id: str | None = None
     prepared: Prepared | None = None
-    if_match: int | None = None
+    if_match: int | frozenset[int] | None = None
 
 
 @dataclass(slots=True)
@@ -352,10 +355,10 @@ class Transaction:
             raise Forbidden(f"you may not write this {change.type}")
 
     def _decide(self, change: Change, rid: int, id_: str, old: Stored | None, now: datetime) -> _Write:
-        if change.if_match is not None and (old is None or old.deleted or old.version != change.if_match):
+        if change.if_match is not None and (old is None or old.deleted or not _meets(old.version, change.if_match)):
             current = "deleted or unknown" if old is None or old.deleted else f"version {old.version}"
             raise PreconditionFailed(
-                f"{change.type}/{id_} is at {current}, not version {change.if_match}: read it again and repeat your change"
+                f"{change.type}/{id_} is at {current}, not {_named(change.if_match)}: read it again and repeat your change"
             )
         updated = now if old is None else max(now, old.updated + _MILLISECOND)
         version = 1 if old is None else old.version + 1
@@ -456,6 +459,15 @@ class Transaction:
         cursor = self.db.cursor()
         async with cursor.copy(f"COPY {table} ({copying.COLUMNS[table]}) FROM STDIN (FORMAT BINARY)") as copy:
             await copy.write(b"".join((copying.HEADER, *lines, copying.TRAILER)))
+
+
+def _meets(version: int, asked: int | frozenset[int]) -> bool:
+    return version == asked if isinstance(asked, int) else not asked or version in asked
+
+
+def _named(asked: int | frozenset[int]) -> str:
+    known = [asked] if isinstance(asked, int) else sorted(asked)
+    return f"version {' or '.join(map(str, known))}" if known else "any version"
 
 
 def _same_keys(write: _Write) -> bool:
@@ -700,21 +712,32 @@ class Record:
             async with self.pool.connection() as own, own.transaction():
                 await self.audit(own, event)
 
-    async def vread(self, actor: Actor, type_name: str, id_: str, version: int) -> Stored:
+    @asynccontextmanager
+    async def reading(self, tx: Transaction | None) -> AsyncIterator[AsyncConnection[Any]]:
+        """A connection to read through: that of the transaction `tx`, which sees what it wrote, or one of its own."""
+        if tx is not None:
+            yield tx.db
+            return
+        with translated():
+            async with self.pool.connection() as db:
+                yield db
+
+    async def vread(
+        self, actor: Actor, type_name: str, id_: str, version: int, tx: Transaction | None = None
+    ) -> Stored:
         """One version. Raises NotFound for what never existed, Gone for a version that is a deletion."""
-        current = await self.current(actor, type_name, id_)
+        current = await (self.current(actor, type_name, id_) if tx is None else tx.get(type_name, id_))
         if current is None or version > current.version or version < 1:
             raise NotFound(f"{type_name}/{id_} has no version {version}")
         stored = current
         if version != current.version:
-            with translated():
-                async with self.pool.connection() as db:
-                    cursor = db.cursor(binary=True)
-                    await cursor.execute(
-                        "SELECT updated, deleted, method, body FROM history WHERE rid = %s AND version = %s",
-                        (current.rid, version),
-                    )
-                    row = await cursor.fetchone()
+            async with self.reading(tx) as db:
+                cursor = db.cursor(binary=True)
+                await cursor.execute(
+                    "SELECT updated, deleted, method, body FROM history WHERE rid = %s AND version = %s",
+                    (current.rid, version),
+                )
+                row = await cursor.fetchone()
             if row is None:
                 raise NotFound(f"{type_name}/{id_} has no version {version}")
             updated, deleted, method, body = row

@@ -47,7 +47,7 @@ def test_every_version_is_listed_newest_first_with_what_made_it(ask, lived):
     assert bundle["type"] == "history"
     assert bundle["total"] == 5
     assert versions(bundle) == [
-        ("PUT", "200", 'W/"5"'), ("DELETE", "204", 'W/"4"'), ("PATCH", "200", 'W/"3"'), ("PUT", "200", 'W/"2"'),
+        ("PUT", "201", 'W/"5"'), ("DELETE", "204", 'W/"4"'), ("PATCH", "200", 'W/"3"'), ("PUT", "200", 'W/"2"'),
         ("POST", "201", 'W/"1"'),
     ]  # fmt: skip
     assert "resource" not in bundle["entry"][1]

@@ -40,11 +40,15 @@ if TYPE_CHECKING:
 _log = logging.getLogger("jiankang.api")
 _HOST = re.compile(r"[A-Za-z0-9._~-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _BODIES = frozenset({"POST", "PUT", "PATCH"})
-_CORS_EXPOSED = "ETag, Location, Content-Location, Last-Modified, X-Request-Id, X-Progress, Retry-After"
+_CORS_EXPOSED = (
+    "Accept-Patch, Allow, ETag, Location, Content-Location, Last-Modified, X-Request-Id, X-Progress, Retry-After"
+)
 _CORS_HEADERS = (
     "Accept, Authorization, Content-Type, Content-Encoding, If-Match, If-None-Match, If-None-Exist, "
-    "If-Modified-Since, Prefer, X-Request-Id"
+    "If-Modified-Since, Prefer, X-Request-Id, X-Security-Context"
 )
+_PATCHES = "application/json-patch+json, application/fhir+json, application/fhir+xml"
+"""https://www.rfc-editor.org/rfc/rfc5789#section-3.1"""
 
 
 def create_fhir_app(record: Record, *, settings: Settings, secret: bytes, **options: Any) -> ASGIApp:
@@ -58,10 +62,15 @@ class FhirApp:
     def __init__(self, server: Server) -> None:
         self.server = server
         server.dispatch = dispatch
-        server.interaction = lambda method, segments: find_route(method, segments).interaction
+        server.route = find_route
         server.routes = (list(ROUTES.values()), list(OPERATIONS.values()))
         server_origins = server.settings.cors_origins
         self._origins = frozenset(part.strip() for part in server_origins.split(",") if part.strip())
+
+    @property
+    def _vary(self) -> bytes:
+        """What answers depend on (RFC 9110 §12.5.5)."""
+        return b"Accept, Accept-Encoding, Origin" if self._origins else b"Accept, Accept-Encoding"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; whatever goes wrong becomes an OperationOutcome."""
@@ -81,16 +90,20 @@ class FhirApp:
             _log.exception("request %s failed", request_id)
             text = "something went wrong on our side; the log has it under the id in `diagnostics`"
             response = Response(500, encode(outcome([Issue("exception", text)], diagnostics=request_id)))
+        if response.status >= 400 and b"_pretty=true" in scope["query_string"]:
+            response.body = indented(response.body)
+        if response.status == 415 and scope["method"] == "PATCH":
+            response.headers.append(("Accept-Patch", _PATCHES))
         if form == "xml":
             response = await in_form(response, form)
         await self._send(scope, send, headers, response, request_id)
 
     async def _answer(self, scope: Scope, receive: Receive, headers: dict[str, str], form: str) -> Response:
         method = scope["method"]
-        if method == "OPTIONS":
-            return Response(204, headers=[("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")])
         path = scope["path"].removeprefix(scope.get("root_path", ""))  # ASGI: path includes root_path
         segments = path_segments(path)
+        if method == "OPTIONS":
+            return _options(segments, preflight="access-control-request-method" in headers)
         expect_ours(form, method, segments, headers.get("accept", ""))
         settings = self.server.settings
         body = b""
@@ -102,7 +115,7 @@ class FhirApp:
                 response = refusal(problem)
                 response.headers.append(("Connection", "close"))
                 return response
-            body = await as_json(body, headers, settings.max_bundle_bytes)
+            body = await as_json(body, headers, segments, settings.max_bundle_bytes)
         request = Request(
             self.server,
             self.server.authenticate(scope),
@@ -138,8 +151,8 @@ class FhirApp:
         if body:
             headers.append((b"content-type", response.content_type.encode()))
         if coding:
-            headers += [(b"content-encoding", coding.encode()), (b"vary", b"Accept-Encoding")]
-        headers.append((b"x-request-id", request_id.encode()))
+            headers.append((b"content-encoding", coding.encode()))
+        headers += [(b"x-request-id", request_id.encode()), (b"vary", self._vary)]
         if response.status not in {204, 304}:
             headers.append((b"content-length", str(len(body)).encode()))
         headers += self._cors(scope, asked)
@@ -165,7 +178,6 @@ class FhirApp:
             return []
         headers = [
             (b"access-control-allow-origin", origin.encode("latin-1")),
-            (b"vary", b"Origin"),
             (b"access-control-expose-headers", _CORS_EXPOSED.encode()),
         ]
         if scope["method"] == "OPTIONS":
@@ -187,6 +199,15 @@ def refusal(problem: Problem) -> Response:
     return Response(problem.status, encode(outcome(problem)), headers)
 
 
+def _options(segments: tuple[str, ...], *, preflight: bool) -> Response:
+    """What an address takes; a browser's question in advance is answered for every address."""
+    if preflight:
+        return Response(204)
+    methods = methods_at(segments)
+    headers = [("Allow", ", ".join(sorted({*methods, "OPTIONS"})))]
+    return Response(204, headers=[*headers, ("Accept-Patch", _PATCHES)] if "PATCH" in methods else headers)
+
+
 def _request_id(headers: dict[str, str]) -> str:
     given = headers.get("x-request-id", "")
     return given if 0 < len(given) <= 64 and all(33 <= ord(letter) < 127 for letter in given) else new_uuid7()
@@ -198,14 +219,25 @@ def find_route(method: str, segments: tuple[str, ...]) -> Route:
     route = ROUTES.get((method, shape))
     if route is not None:
         return route
-    typed = (segments[0], *shape[1:]) if len(segments) > 1 else shape  # an operation of one type only
+    typed = _typed(segments, shape)
     if shape and shape[-1].startswith("$"):
         route = OPERATIONS.get((method, shape)) or OPERATIONS.get((method, typed))
         if route is not None:
             return route
-    methods = allowed_methods(shape) or allowed_methods(typed)
+    raise _not_allowed(method, segments, methods_at(segments))
+
+
+def _typed(segments: tuple[str, ...], shape: tuple[str, ...]) -> tuple[str, ...]:
+    """The shape of an operation of one type only."""
+    return (segments[0], *shape[1:]) if len(segments) > 1 else shape
+
+
+def methods_at(segments: tuple[str, ...]) -> list[str]:
+    """The methods that mean something at an address. Raises NotFound where none does."""
+    shape = shape_of(segments)
+    methods = allowed_methods(shape) or allowed_methods(_typed(segments, shape))
     if methods:
-        raise _not_allowed(method, segments, methods)
+        return methods
     if segments and segments[-1].startswith("$"):
         raise NotFound(f"there is no operation {segments[-1]} at this address", code="not-supported")
     raise NotFound(f"there is nothing at /{'/'.join(segments)}", code="not-supported")

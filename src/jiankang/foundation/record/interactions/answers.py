@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jiankang.fhir.outcome import told
 from jiankang.foundation.record.wire.bundles import Shape
-from jiankang.foundation.record.wire.http import Request, Response, http_date, parse_version
+from jiankang.foundation.record.wire.http import Request, Response, http_date, parse_versions
 from jiankang.kernel.errors import Invalid, UnsupportedMediaType
 from jiankang.kernel.jsontext import encode
 
@@ -16,19 +16,29 @@ if TYPE_CHECKING:
     from jiankang.foundation.record.store import Stored
 
 
-def written(request: Request, stored: Stored, *, status: int | None = None) -> Response:
-    """The answer to a write, as long as the sender prefers (http://hl7.org/fhir/R4/http.html#ops)."""
-    code = status or (201 if stored.created else 200)
+def told_of(stored: Stored, existing: Stored | None = None) -> dict[str, Any]:
+    """What became of a write, in a sentence."""
+    name = f"{stored.type}/{stored.id}"
+    if existing is not None:
+        return told(f"{name} exists already, as version {stored.version}: nothing was written.")
+    return told(f"{name} was {'created' if stored.created else 'stored'} as version {stored.version}.")
+
+
+def written(request: Request, stored: Stored, *, existing: bool = False) -> Response:
+    """The answer to a write, as long as the sender prefers (http://hl7.org/fhir/R4/http.html#ops).
+
+    `existing` says that nothing was written because it exists already.
+    """
+    code = 201 if stored.created else 200
     address = f"{request.base_url}/{stored.type}/{stored.id}/_history/{stored.version}"
     headers = [("ETag", stored.etag), ("Last-Modified", http_date(stored.updated)), ("Location", address)]
     wanted = request.prefer.get("return", "representation")
     if wanted == "minimal":
-        return Response(code, b"", headers)
+        return Response(code, b"", headers, updated=stored.updated)
     if wanted == "OperationOutcome":
-        verb = "created" if code == 201 else "stored"
-        body = encode(told(f"{stored.type}/{stored.id} was {verb} as version {stored.version}."))
-        return Response(code, body, headers)
-    return Response(code, stored.json, headers)
+        body = encode(told_of(stored, stored if existing else None))
+        return Response(code, body, headers, updated=stored.updated)
+    return Response(code, stored.json, headers, updated=stored.updated)
 
 
 def shape(request: Request) -> Shape:
@@ -42,10 +52,10 @@ def shape(request: Request) -> Shape:
     return Shape(summary, elements)
 
 
-def if_match(request: Request) -> int | None:
-    """The version that must be current, from If-Match."""
+def if_match(request: Request) -> frozenset[int] | None:
+    """The versions of which one must be current, from If-Match; an empty set: any."""
     header = request.headers.get("if-match")
-    return None if header is None else parse_version(header)
+    return None if header is None else parse_versions(header)
 
 
 def expect_content(request: Request, allowed: Collection[str]) -> None:

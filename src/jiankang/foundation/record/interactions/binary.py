@@ -7,8 +7,8 @@ from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING
 
 from jiankang.foundation.record.wire.http import JSON, JSON_TYPES, Request, Response
-from jiankang.kernel.errors import Invalid
-from jiankang.kernel.jsontext import encode
+from jiankang.kernel.errors import Invalid, Problem
+from jiankang.kernel.jsontext import decode, encode
 
 if TYPE_CHECKING:
     from jiankang.foundation.record.store import Stored
@@ -24,7 +24,11 @@ _CONFINED = [
 def wrap(request: Request) -> None:
     """Make a Binary resource of a body that is not FHIR; X-Security-Context says whose access rules it has."""
     kind = request.content_type
-    if request.segments[0] != "Binary" or kind in JSON_TYPES or not kind:
+    if (
+        request.segments[0] != "Binary"
+        or not kind
+        or (kind in JSON_TYPES and ("fhir" in kind or _is_fhir(request.body)))
+    ):
         return
     if not request.body:
         raise Invalid("the body is empty: there is nothing to keep")
@@ -36,6 +40,15 @@ def wrap(request: Request) -> None:
     data = b64encode(request.body)
     request.body = b'%s,"data":"%s"}' % (wrapped[:-1], data)
     request.headers["content-type"] = JSON
+
+
+def _is_fhir(body: bytes) -> bool:
+    """Whether JSON of a general media type is a resource rather than something to keep as it is."""
+    try:
+        value = decode(body)
+    except Problem:
+        return False
+    return isinstance(value, dict) and "resourceType" in value
 
 
 def unwrapped(request: Request, stored: Stored) -> Response | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from jiankang import __version__
@@ -23,9 +24,12 @@ async def capabilities(request: Request) -> Response:
     mode = request.param("mode") or "full"
     if mode not in {"full", "normative", "terminology"}:
         raise Invalid(f"mode={mode} is not known: use full, normative or terminology")
-    if mode == "terminology":
-        return Response(200, encode(_terminology(request)))
-    return Response(200, encode(statement(request.server, request.base_url)))
+    value = _terminology(request) if mode == "terminology" else statement(request.server, request.base_url)
+    body = encode(value)
+    etag = f'W/"{blake2b(body, digest_size=8).hexdigest()}"'
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(304, b"", [("ETag", etag)])
+    return Response(200, body, [("ETag", etag)])
 
 
 def _terminology(request: Request) -> dict[str, Any]:

@@ -34,14 +34,14 @@ async def create(request: Request) -> Response:
 async def _unless_exists(request: Request, type_name: str, prepared: Prepared, condition: str) -> Response:
     params = query_pairs(condition.removeprefix("?"))
 
-    async def work(tx: Transaction) -> tuple[Stored, int]:
+    async def work(tx: Transaction) -> tuple[Stored, bool]:
         await tx.claim(claims(type_name, params))
         found = await one_match(request.server, tx, type_name, params)
         if found is not None:
             existing = await tx.get(type_name, found)
             if existing is not None:
-                return existing, 200
-        return (await tx.apply([Change("POST", type_name, None, prepared)]))[0], 201
+                return existing, True
+        return (await tx.apply([Change("POST", type_name, None, prepared)]))[0], False
 
-    stored, status = await request.server.record.run(request.actor, work)
-    return written(request, stored, status=status)
+    stored, existing = await request.server.record.run(request.actor, work)
+    return written(request, stored, existing=existing)

@@ -45,11 +45,16 @@ async def delete_matching(
     request: Request, tx: Transaction, type_name: str, params: list[tuple[str, str]]
 ) -> list[Stored]:
     """Delete what a condition means, in the transaction."""
+    ids = await ids_to_delete(request, tx, type_name, params)
+    return await tx.apply([Change("DELETE", type_name, id_) for id_ in ids])
+
+
+async def ids_to_delete(request: Request, tx: Transaction, type_name: str, params: list[tuple[str, str]]) -> list[str]:
+    """The ids that a conditional delete means. Raises PreconditionFailed where these are too many."""
     if request.server.settings.conditional_delete == "single":
         found = await one_match(request.server, tx, type_name, params)
-        ids = [] if found is None else [found]
-    else:
-        ids = await matches(request.server, tx, type_name, params, MOST + 1)
+        return [] if found is None else [found]
+    ids = await matches(request.server, tx, type_name, params, MOST + 1)
     if len(ids) > MOST:
         raise PreconditionFailed(f"more than {MOST} resources match: narrow the condition", code="too-costly")
-    return await tx.apply([Change("DELETE", type_name, id_) for id_ in ids])
+    return ids

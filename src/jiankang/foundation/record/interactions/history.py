@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from jiankang.fhir.search import date_range
+from jiankang.foundation.record.indexing import resource_key
+from jiankang.foundation.record.interactions.answers import shape
 from jiankang.foundation.record.versions import Window, history
 from jiankang.foundation.record.wire.bundles import bundle, history_entry
 from jiankang.foundation.record.wire.http import Response
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
 
 DEFAULT_COUNT = 50
 MOST_COUNT = 1_000
-_KNOWN = frozenset({"_since", "_at", "_count", "_before", "_format", "_pretty"})
+_ITEM = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([0-9]{1,9}))?")
+_KNOWN = frozenset({"_since", "_at", "_list", "_count", "_before", "_format", "_pretty", "_summary", "_elements"})
 
 
 async def history_system(request: Request) -> Response:
@@ -39,15 +43,16 @@ async def history_instance(request: Request) -> Response:
 
 
 async def _answer(request: Request, path: str, type_name: str | None = None, id_: str | None = None) -> Response:
-    window = _window(request)
-    versions = await history(request.server.record, request.actor, window, type_name, id_)
+    window = await _window(request)
+    shown = shape(request)
+    versions = await history(request.server.record, request.actor, window, type_name, id_, request.tx)
     await request.server.show(request, "history", versions.entries)
     address = f"{request.base_url}/{path}"
     asked = [(name, value) for name, value in request.params if name != "_before"]
     links = {"self": _link(address, request.params)}
     if versions.next is not None:
         links["next"] = _link(address, [*asked, ("_before", str(versions.next))])
-    entries = [history_entry(stored, request.base_url) for stored in versions.entries]
+    entries = [history_entry(stored, request.base_url, shown) for stored in versions.entries]
     made = instant(request.server.record.clock())
     return Response(200, bundle("history", entries, total=versions.total, links=links, made=made))
 
@@ -56,18 +61,42 @@ def _link(address: str, params: list[tuple[str, str]]) -> str:
     return f"{address}?{urlencode(params)}" if params else address
 
 
-def _window(request: Request) -> Window:
+async def _window(request: Request) -> Window:
     unknown = sorted({name for name, _ in request.params} - _KNOWN)
     if unknown and request.handling == "strict":
-        raise Invalid(f"history does not know {', '.join(unknown)}; it knows _since, _at and _count")
-    count = _number(request, "_count", DEFAULT_COUNT)
+        raise Invalid(f"history does not know {', '.join(unknown)}; it knows _since, _at, _list and _count")
+    count = 0 if request.param("_summary") == "count" else _number(request, "_count", DEFAULT_COUNT)
     before = request.param("_before")
+    since = _period(request, "_since")
+    rids, versions = await _listed(request)
     return Window(
-        _moment(request, "_since", end=False),
-        _moment(request, "_at", end=True),
+        None if since is None else since[0],
+        _period(request, "_at"),
         min(count, MOST_COUNT),
         None if before is None else _number(request, "_before", 0),
+        rids,
+        versions,
     )
+
+
+async def _listed(request: Request) -> tuple[list[int] | None, list[tuple[int, int]]]:
+    """The resources, and the single versions, that the List named by `_list` refers to; None when none is named."""
+    name = request.param("_list")
+    if name is None:
+        return None, []
+    found = await request.server.read(request, "List", name.removeprefix("List/"))
+    rids: list[int] = []
+    versions: list[tuple[int, int]] = []
+    for entry in found.resource.get("entry", []):
+        match = _ITEM.fullmatch(entry["item"].get("reference", "").removeprefix(f"{request.base_url}/"))
+        if match is None:
+            continue
+        rid = resource_key(match[1], match[2])
+        if match[3] is None:
+            rids.append(rid)
+        else:
+            versions.append((rid, int(match[3])))
+    return rids, versions
 
 
 def _number(request: Request, name: str, default: int) -> int:
@@ -79,10 +108,10 @@ def _number(request: Request, name: str, default: int) -> int:
     return int(text)
 
 
-def _moment(request: Request, name: str, *, end: bool) -> datetime | None:
-    """An instant, or the start or the last millisecond of a date."""
+def _period(request: Request, name: str) -> tuple[datetime, datetime] | None:
+    """The half-open period that a date, a time or an instant stands for."""
     text = request.param(name)
     if text is None:
         return None
     lo, hi = date_range(text.replace(" ", "+"))
-    return moment(hi - 1 if end else lo)
+    return moment(lo), moment(hi)

@@ -56,7 +56,7 @@ def read_patch(request: Request) -> Any:
     raise Invalid("a patch is a list of JSON Patch operations, or a Parameters resource of FHIRPath Patch")
 
 
-async def patch_in(tx: Transaction, type_name: str, id_: str, document: Any, version: int | None) -> Stored:
+async def patch_in(tx: Transaction, type_name: str, id_: str, document: Any, version: frozenset[int] | None) -> Stored:
     """Patch the current version, in the transaction."""
     old = (await tx.lock([(type_name, id_)]))[type_name, id_]
     if old is None or not tx.actor.restriction.permits(type_name, old.keys):

@@ -24,20 +24,20 @@ async def vread(request: Request) -> Response:
     type_name, id_, _, version = request.segments
     if not version.isascii() or not version.isdigit() or len(version) > 9:
         raise NotFound(f"{type_name}/{id_} has no version {version}")
-    return _shown(request, await request.server.record.vread(request.actor, type_name, id_, int(version)))
+    return _shown(request, await request.server.vread(request, type_name, id_, int(version)))
 
 
 def _shown(request: Request, stored: Stored) -> Response:
     headers = [("ETag", stored.etag), ("Last-Modified", http_date(stored.updated))]
     if _unchanged(request, stored):
-        return Response(304, b"", headers)
+        return Response(304, b"", headers, updated=stored.updated)
     content = unwrapped(request, stored)
     if content is not None:
         content.headers += headers
         return content
     if not request.params:
-        return Response(200, stored.json, headers)
-    return Response(200, shape(request).of(stored), headers)
+        return Response(200, stored.json, headers, updated=stored.updated)
+    return Response(200, shape(request).of(stored), headers, updated=stored.updated)
 
 
 def _unchanged(request: Request, stored: Stored) -> bool:

@@ -19,7 +19,7 @@ _SEARCH = re.compile(rb'"reference"\s*:\s*"([^"\\?]+\?[^"\\]+)"')
 _QUOTED_URN = re.compile(rb'"(urn:(?:uuid|oid):[^"\\#]+)')
 _LINK = re.compile(rb"""(?:href|src)=(?:\\"|')([^"'\\]+)""")
 _TEXT_LINK = re.compile(r"""((?:href|src)=(["']))([^"']+)(?=\2)""")
-_URI_TYPES = frozenset({"uri", "url", "canonical", "oid", "uuid"})
+_URI_TYPES = frozenset({"uri", "url", "oid", "uuid"})  # canonicals are not replaced
 _ROOT = re.compile(r"^(https?://.+/)[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}$")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from jiankang.fhir.definitions import load
 from jiankang.fhir.outcome import outcome
@@ -67,7 +68,13 @@ def _searchset(request: Request, result: SearchResult) -> bytes:
     entries += [search_entry(one, base, "include", Shape()) for one in result.includes]
     if result.warnings:
         entries.append(outcome_entry(outcome(result.warnings)))
-    return bundle("searchset", entries, total=result.total, links=result.links)
+    return bundle("searchset", entries, total=result.total, links=_links(request, result.links))
+
+
+def _links(request: Request, links: dict[str, str]) -> dict[str, str]:
+    """Links that ask for the same form as the request did."""
+    asked = urlencode([pair for pair in request.params if pair[0] in {"_format", "_pretty"}])
+    return {name: f"{url}{'&' if '?' in url else '?'}{asked}" for name, url in links.items()} if asked else links
 
 
 async def _explain(

@@ -13,12 +13,12 @@ from jiankang.fhir.definitions import load
 from jiankang.fhir.outcome import outcome
 from jiankang.fhir.structure import check
 from jiankang.foundation.record.indexing import by_lane, token_key
-from jiankang.foundation.record.interactions.answers import expect_content
+from jiankang.foundation.record.interactions.answers import expect_content, told_of
 from jiankang.foundation.record.interactions.conditions import claims, matches, one_match
-from jiankang.foundation.record.interactions.delete import delete_matching
+from jiankang.foundation.record.interactions.delete import ids_to_delete
 from jiankang.foundation.record.interactions.preparing import THREAD_BYTES
 from jiankang.foundation.record.interactions.rewriting import Names, conditional_references, logical, rewritten
-from jiankang.foundation.record.interactions.update import check_id
+from jiankang.foundation.record.interactions.update import check_id, expect_free, expect_none
 from jiankang.foundation.record.store import Change, Prepared, Stored, prepare
 from jiankang.foundation.record.wire.bundles import bundle, text
 from jiankang.foundation.record.wire.http import (
@@ -27,7 +27,7 @@ from jiankang.foundation.record.wire.http import (
     Request,
     Response,
     http_date,
-    parse_version,
+    parse_versions,
     path_segments,
     query_pairs,
 )
@@ -36,6 +36,7 @@ from jiankang.kernel.errors import (
     Conflict,
     Invalid,
     Issue,
+    NotFound,
     NotSupported,
     PreconditionFailed,
     Problem,
@@ -94,12 +95,24 @@ class _Work:
     patch: Any = None
     result: Stored | None = None
     response: Response | None = None
-    deleted: list[Stored] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
 
     @property
     def type(self) -> str:
         """The resource type in the address."""
         return self.segments[0]
+
+    @property
+    def changed(self) -> list[str]:
+        """The ids of what this entry changes, as far as they are known."""
+        if self.method == "GET" or self.existing is not None:
+            return []
+        return self.ids if self.id is None else [self.id]
+
+    @property
+    def written(self) -> bool:
+        """Whether the entry's resource is stored as it is (not a patch, not what exists already)."""
+        return self.raw is not None and self.method in {"POST", "PUT"} and self.existing is None
 
 
 async def process(request: Request) -> Response:
@@ -182,10 +195,8 @@ async def _together(request: Request, parsed: _Bundle, answers: list[bytes]) -> 
     ):
         return False
     works = [_work(request, entry, number) for number, entry in enumerate(parsed.entry)]
-    for work in works:
-        work.full_url = None
     try:
-        await _prepare_all(request, works, _NOTHING_RESOLVED)
+        await _prepare_all(request, works, _NOTHING_RESOLVED, {})
         await request.server.record.run(request.actor, lambda tx: _write(tx, works))
     except Problem:
         return False
@@ -222,7 +233,10 @@ async def _dispatched(
     if not segments and method == "POST":
         raise NotSupported("a Bundle cannot hold another one to process")
     body = bytes(resource)
-    headers = {"content-type": JSON, "prefer": request.headers.get("prefer", "")}
+    route = request.server.route(method, segments)
+    if route.begins and (tx is not None or asked.method == "HEAD"):
+        raise NotSupported(f"{asked.method} {asked.url} begins work that goes on: it cannot be part of this Bundle")
+    headers = {"content-type": JSON, "prefer": _prefer(request)}
     if method == "PATCH" and body:
         headers["content-type"], body = _patch_body(body)
     given = (
@@ -232,9 +246,20 @@ async def _dispatched(
         ("if-none-exist", asked.ifNoneExist),
     )
     headers |= {name: value for name, value in given if value is not None}
-    return await request.server.dispatch(
+    response = await request.server.dispatch(
         Request(request.server, request.actor, method, segments, params, headers, body, request.base_url, tx)
     )
+    if response.stream is not None:
+        raise NotSupported(f"{asked.url} is a file: ask for it by itself")
+    if asked.method == "HEAD":
+        response.body = b""
+    return response
+
+
+def _prefer(request: Request) -> str:
+    """What the sender prefers for each entry: no resources of writes, unless they say so."""
+    said = request.headers.get("prefer", "")
+    return said if "return" in request.prefer else f"{said}, return=minimal"
 
 
 def _as_http_date(moment: str | None) -> str | None:
@@ -308,6 +333,8 @@ def _entry_of(response: Response) -> bytes:
         parts.append(b'"location":%s' % text(found["Location"]))
     if "ETag" in found:
         parts.append(b'"etag":%s' % text(found["ETag"]))
+    if response.updated is not None:
+        parts.append(b'"lastModified":"%s"' % instant(response.updated).encode())
     if response.status >= 400 or (response.body.startswith(b'{"resourceType":"OperationOutcome"')):
         parts.append(b'"outcome":%s' % response.body)
         return b'{"response":{%s}}' % b",".join(parts)
@@ -322,11 +349,11 @@ async def _transaction(request: Request, parsed: _Bundle) -> Response:
     works = [_work(request, entry, number) for number, entry in enumerate(parsed.entry)]
     _check_twice(works)
     for work in works:
-        if work.raw is not None and work.method in {"POST", "PUT"}:
+        if work.raw is not None and work.written:
             work.searches = conditional_references(work.raw)
     plain = not any(work.condition is not None or work.searches for work in works)
     if plain:
-        await _prepare_all(request, works, _NOTHING_RESOLVED)
+        await _prepare_all(request, works, _NOTHING_RESOLVED, _names(works))
 
     async def do(tx: Transaction) -> None:
         for one in works:
@@ -334,6 +361,7 @@ async def _transaction(request: Request, parsed: _Bundle) -> Response:
         if not plain:
             await _resolve(request, tx, works)
         await _write(tx, works)
+        await _check_conditions(request, tx, works)
         for one in works:
             if one.method == "GET":
                 one.response = await _guarded(one, _dispatched(request, one.asked, msgspec.Raw(), tx))
@@ -367,7 +395,7 @@ def _understood(request: Request, entry: _Entry, number: int) -> _Work:
     if asked is None:
         raise Invalid("the entry has no request", code="required", expression=["Bundle.entry.request"])
     method, segments, params = _address(request, asked)
-    interaction = request.server.interaction(method, segments)
+    interaction = request.server.route(method, segments).interaction
     raw = bytes(entry.resource) or None
     work = _Work(number, method, segments, params, asked, entry.fullUrl, raw)
     if method == "GET":
@@ -397,12 +425,10 @@ def _check_twice(works: list[_Work]) -> None:
     seen: dict[tuple[str, str], int] = {}
     urls: dict[str, int] = {}
     for work in works:
-        if work.method != "GET" and work.id is not None:
-            first = seen.setdefault((work.type, work.id), work.number)
+        for id_ in work.changed:
+            first = seen.setdefault((work.type, id_), work.number)
             if first != work.number:
-                raise _renamed(
-                    Invalid(f"entry {first} changes {work.type}/{work.id} too", code="duplicate"), work.number
-                )
+                raise _renamed(Invalid(f"entry {first} changes {work.type}/{id_} too", code="duplicate"), work.number)
         if work.full_url is not None and work.method == "POST":
             first = urls.setdefault(work.full_url, work.number)
             if first != work.number:
@@ -418,22 +444,23 @@ def _names(works: list[_Work]) -> dict[str, str]:
     }
 
 
-async def _prepare_all(request: Request, works: list[_Work], resolved: _Resolved) -> None:
+async def _prepare_all(request: Request, works: list[_Work], resolved: _Resolved, names: dict[str, str]) -> None:
+    """Prepare the resources of `works`, references to `names` and to what is `resolved` replaced."""
     size = sum(len(work.raw) for work in works if work.raw)
     limit = request.server.settings.max_resource_bytes
     if size > THREAD_BYTES:
-        await asyncio.to_thread(_prepare_each, works, resolved, limit)
+        await asyncio.to_thread(_prepare_each, works, resolved, names, limit)
     else:
-        _prepare_each(works, resolved, limit)
+        _prepare_each(works, resolved, names, limit)
 
 
-def _prepare_each(works: list[_Work], resolved: _Resolved, limit: int) -> None:
+def _prepare_each(works: list[_Work], resolved: _Resolved, known: dict[str, str], limit: int) -> None:
     """Prepare every resource; all problems of all entries at once."""
-    names = Names(_names(works) | resolved.addresses)
+    names = Names(known | resolved.addresses)
     issues: list[Issue] = []
     kind: type[Problem] = Unprocessable
     for work in works:
-        if work.raw is None or work.method not in {"POST", "PUT"} or work.existing is not None:
+        if not work.written:
             continue
         try:
             work.prepared = _prepared(work, names, resolved.identifiers, limit)
@@ -464,32 +491,74 @@ async def _resolve(request: Request, tx: Transaction, works: list[_Work]) -> Non
     conditional = [work for work in works if work.condition is not None]
     await tx.claim({claim for work in conditional for claim in claims(work.type, work.condition or [])})
     for work in conditional:
-        if work.method == "DELETE":
-            work.deleted = await _guarded(work, delete_matching(request, tx, work.type, work.condition or []))
-    await _apply(tx, [work for work in works if work.method == "DELETE" and work.condition is None])
+        work.id, work.existing, work.ids = None, None, []
+    await _delete(request, tx, works)
     taken: dict[int, int] = {}
     for work in conditional:
-        if work.method == "DELETE":
-            continue
-        work.existing = None
-        work.id = await _guarded(work, one_match(request.server, tx, work.type, work.condition or []))
-        _check_identity(work, taken)
-        if work.method == "POST" and work.id is not None:
-            work.existing = await tx.get(work.type, work.id)
-        elif work.method == "PATCH" and work.id is None:
-            raise _renamed(PreconditionFailed(f"no {work.type} matches the condition"), work.number)
-        elif work.id is None:
-            work.id = _own_id(work) or request.server.record.new_id()
-        elif work.method == "PUT" and _own_id(work) not in {None, work.id}:
-            problem = Invalid(f"the condition matches {work.type}/{work.id}, the resource says it is {_own_id(work)}")
-            raise _renamed(problem, work.number)
-    _check_twice([work for work in works if work.existing is None])
+        if work.method != "DELETE":
+            await _guarded(work, _identify(request, tx, work))
+            _check_identity(work, taken)
+    _check_twice(works)
+    names = _names(works)
+    early = _made_first(works)
+    if early:
+        await _prepare_all(request, early, _NOTHING_RESOLVED, names)
+        await _apply(tx, early)
     references = await _references(request, tx, works)
-    await _prepare_all(request, works, references)
+    await _prepare_all(request, [work for work in works if not early or work.searches], references, names)
+
+
+async def _delete(request: Request, tx: Transaction, works: list[_Work]) -> None:
+    """Do all deletes, which come before everything else; what they mean is decided before any is done."""
+    deleting = [work for work in works if work.method == "DELETE"]
+    for work in deleting:
+        if work.condition is not None:
+            work.ids = await _guarded(work, ids_to_delete(request, tx, work.type, work.condition))
+    _check_twice([work for work in works if work.changed])
+    await _apply(tx, [work for work in deleting if work.condition is None])
+    for work in deleting:
+        await _guarded(work, tx.apply([Change("DELETE", work.type, id_) for id_ in work.ids]))
+
+
+async def _identify(request: Request, tx: Transaction, work: _Work) -> None:
+    """Find what a condition means. Raises NotFound, PreconditionFailed, Invalid, Conflict where it cannot be done."""
+    work.id = await one_match(request.server, tx, work.type, work.condition or [])
+    own = _own_id(work)
+    if work.method == "POST" and work.id is not None:
+        work.existing = await tx.get(work.type, work.id)
+    elif work.method == "PATCH" and work.id is None:
+        raise NotFound(f"no {work.type} matches the condition")
+    elif work.id is None:
+        if own is not None:
+            await expect_free(tx, work.type, own)
+        work.id = own or request.server.record.new_id()
+    elif own not in {None, work.id}:
+        raise Invalid(f"the condition matches {work.type}/{work.id}, the resource says it is {own}")
+
+
+def _made_first(works: list[_Work]) -> list[_Work]:
+    """What conditional references of other entries may be about: it is written before they are resolved."""
+    targets = {one.partition("?")[0] for work in works if work.written for one in work.searches}
+    if not any(work.written and work.type in targets for work in works):
+        return []
+    return [work for work in works if work.written and not work.searches]
+
+
+async def _check_conditions(request: Request, tx: Transaction, works: list[_Work]) -> None:
+    """No entry may make what the condition of another one means: nobody could say which of them it is."""
+    made = {work.type for work in works if work.written and work.condition is None}
+    for work in works:
+        if work.condition is None or work.method not in {"POST", "PUT"} or work.type not in made:
+            continue
+        found = await _guarded(work, one_match(request.server, tx, work.type, work.condition))
+        if found not in {None, work.id}:
+            raise _renamed(
+                Conflict(f"its condition now means {work.type}/{found}, which another entry made"), work.number
+            )
 
 
 def _own_id(work: _Work) -> str | None:
-    if work.method == "POST" or work.raw is None:
+    if work.method != "PUT" or work.raw is None:
         return None
     value = decode(work.raw)
     id_ = value.get("id") if isinstance(value, dict) else None
@@ -589,9 +658,10 @@ async def _by_identifier(request: Request, tx: Transaction, wanted: dict[str, in
 async def _write(tx: Transaction, works: list[_Work]) -> None:
     from jiankang.foundation.record.interactions.patch import patch_in
 
-    doing = [
-        w for w in works if w.method in {"DELETE", "POST", "PUT"} and w.existing is None and not w.deleted and w.id
-    ]
+    for work in works:
+        if work.method == "PUT" and work.id is not None and (work.asked.ifNoneMatch or "").strip() == "*":
+            await _guarded(work, expect_none(tx, work.type, work.id))
+    doing = [work for work in works if work.written or (work.method == "DELETE" and work.condition is None)]
     await _apply(tx, [work for work in doing if work.result is None])
     for work in works:
         if work.method == "PATCH":
@@ -621,15 +691,16 @@ def _culprit(problem: Problem, doing: list[_Work]) -> int | None:
     return next((work.number for work in doing if f"{work.type}/{work.id}" in said), None)
 
 
-def _version(work: _Work) -> int | None:
-    return None if work.asked.ifMatch is None else parse_version(work.asked.ifMatch)
+def _version(work: _Work) -> frozenset[int] | None:
+    return None if work.asked.ifMatch is None else parse_versions(work.asked.ifMatch)
 
 
 def _entry_of_work(request: Request, work: _Work) -> bytes:
     if work.response is not None:
         return _entry_of(work.response)
     if work.method == "DELETE":
-        return b'{"response":{"status":"204 No Content"}}'
+        etag = b',"etag":%s' % text(work.result.etag) if work.result is not None and work.result.version else b""
+        return b'{"response":{"status":"204 No Content"%s}}' % etag
     stored = work.existing or work.result
     if stored is None:
         return b'{"response":{"status":"204 No Content"}}'
@@ -638,6 +709,9 @@ def _entry_of_work(request: Request, work: _Work) -> bytes:
     response = b'"response":{"status":"%s","location":%s,"etag":%s,"lastModified":"%s"}' % (
         status.encode(), text(location), text(stored.etag), instant(stored.updated).encode(),
     )  # fmt: skip
-    if request.prefer.get("return") == "representation":
+    wanted = request.prefer.get("return")
+    if wanted == "representation":
         return b'{"resource":%s,%s}' % (stored.json, response)
+    if wanted == "OperationOutcome":
+        return b'{%s,"outcome":%s}}' % (response[:-1], encode(told_of(stored, work.existing)))
     return b"{%s}" % response

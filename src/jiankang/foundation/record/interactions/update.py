@@ -12,7 +12,7 @@ from jiankang.foundation.record.interactions.conditions import claims, one_match
 from jiankang.foundation.record.interactions.preparing import prepare_body
 from jiankang.foundation.record.store import Change
 from jiankang.foundation.record.wire.http import JSON_TYPES, Request, Response
-from jiankang.kernel.errors import Invalid, PreconditionFailed
+from jiankang.kernel.errors import Conflict, Invalid, PreconditionFailed
 
 if TYPE_CHECKING:
     from jiankang.foundation.record.store import Stored, Transaction
@@ -42,18 +42,32 @@ async def update(request: Request) -> Response:
 
     async def work(tx: Transaction) -> Stored:
         if only_new:
-            await _expect_none(tx, type_name, id_)
+            await expect_none(tx, type_name, id_)
         return (await tx.apply([change]))[0]
 
     return written(request, await request.server.record.run(request.actor, work))
 
 
-async def _expect_none(tx: Transaction, type_name: str, id_: str) -> None:
+async def expect_none(tx: Transaction, type_name: str, id_: str) -> None:
     """If-None-Match: * asks for a new resource, never for another version (RFC 9110 §13.1.2)."""
+    if await _exists(tx, type_name, id_):
+        raise PreconditionFailed(f"{type_name}/{id_} exists already")
+
+
+async def expect_free(tx: Transaction, type_name: str, id_: str) -> None:
+    """Where a condition matches nothing, the id in the body makes a new resource: it replaces none by chance."""
+    if await _exists(tx, type_name, id_):
+        raise Conflict(
+            f"nothing matches the condition, but there is another {type_name}/{id_}: leave the id out or correct it",
+            code="duplicate",
+            expression=[f"{type_name}.id"],
+        )
+
+
+async def _exists(tx: Transaction, type_name: str, id_: str) -> bool:
     await tx.claim([resource_key(type_name, id_)])  # two who make the same one wait for each other
     old = (await tx.lock([(type_name, id_)]))[type_name, id_]
-    if old is not None and not old.deleted:
-        raise PreconditionFailed(f"{type_name}/{id_} exists already")
+    return old is not None and not old.deleted and tx.actor.restriction.permits(type_name, old.keys)
 
 
 async def conditional_update(request: Request) -> Response:
@@ -71,6 +85,8 @@ async def conditional_update(request: Request) -> Response:
                 f"the condition matches {type_name}/{found}, but the resource says it is {prepared.id}",
                 expression=[f"{type_name}.id"],
             )
+        if found is None and prepared.id is not None:
+            await expect_free(tx, type_name, prepared.id)
         method = "POST" if found is None and prepared.id is None else "PUT"
         return (await tx.apply([Change(method, type_name, found or prepared.id, prepared, version)]))[0]
 

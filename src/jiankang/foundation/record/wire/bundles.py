@@ -58,12 +58,12 @@ def outcome_entry(outcome: dict[str, Any]) -> bytes:
     return b'{"resource":%s,"search":{"mode":"outcome"}}' % encode(outcome)
 
 
-def history_entry(stored: Stored, base_url: str) -> bytes:
+def history_entry(stored: Stored, base_url: str, shape: Shape) -> bytes:
     """One entry of a history bundle (http://hl7.org/fhir/R4/http.html#history)."""
     address = f"{stored.type}/{stored.id}"
     status = "201 Created" if stored.created and not stored.deleted else _STATUS[stored.method]
     url = stored.type if stored.method == "POST" else address
-    resource = b"" if stored.deleted else b',"resource":' + stored.json
+    resource = b"" if stored.deleted else b',"resource":' + shape.of(stored)
     return (
         b'{"fullUrl":%s%s,"request":{"method":"%s","url":"%s"},"response":{"status":"%s","etag":%s,"lastModified":"%s"}}'
         % (

@@ -6,12 +6,13 @@ Inside there is only JSON: XML is turned into it on the way in, and made of it o
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from jiankang.fhir.xml import from_xml, to_xml
 from jiankang.foundation.record.wire.http import JSON, JSON_TYPES, Response
-from jiankang.kernel.errors import NotAcceptable
+from jiankang.kernel.errors import NotAcceptable, UnsupportedMediaType
 from jiankang.kernel.jsontext import decode, encode
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ XML = "application/fhir+xml"
 XML_TYPES = frozenset({XML, "application/xml", "text/xml", "application/xml+fhir"})
 _ANY = frozenset({"*/*", "application/*", "text/*", "text/html"})
 _THREAD_BYTES = 64 * 1024
+_VERSIONS = frozenset({"4.0", "4.0.0", "4.0.1"})
+_ROOT = re.compile(rb"<(?:[\w.\-]+:)?([\w.\-]+)[\s/>]")
 
 
 def answer_form(query: bytes, headers: Mapping[str, str]) -> str:
@@ -28,10 +31,10 @@ def answer_form(query: bytes, headers: Mapping[str, str]) -> str:
     if b"_format" in query:
         asked = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("_format")
         if asked:
-            kind = asked[-1].split(";")[0].strip().lower().replace(" ", "+")
+            kind, *options = (piece.strip().replace(" ", "+") for piece in asked[-1].lower().split(";"))
             form = _form(kind) or {"json": "json", "xml": "xml"}.get(kind)
-            if form is None:
-                raise _neither(kind)
+            if form is None or not _our_version(options):
+                raise _neither(asked[-1][:80])
             return form
     accept = headers.get("accept", "")
     if accept in {"", "*/*", JSON, "application/json"}:
@@ -50,9 +53,14 @@ def _preferred(accept: str) -> str:
         kind, *options = (piece.strip() for piece in part.split(";"))
         form = _form(kind) or ("json" if kind in _ANY else None)
         weight = _weight(options)
-        if form is not None and weight > best:
+        if form is not None and weight > best and _our_version(options):
             best, chosen = weight, form
     return chosen or "other"
+
+
+def _our_version(options: list[str]) -> bool:
+    """Whether the parameter fhirVersion of a media type, where there is one, names R4."""
+    return all(one.partition("=")[2].strip('"') in _VERSIONS for one in options if one.startswith("fhirversion"))
 
 
 def _weight(options: list[str]) -> float:
@@ -75,15 +83,28 @@ def _neither(kind: str) -> NotAcceptable:
     return NotAcceptable(f"{kind} cannot be answered: ask for {JSON} or {XML}")
 
 
-async def as_json(body: bytes, headers: dict[str, str], limit: int) -> bytes:
-    """The body as JSON text; when it came as XML, `headers` say JSON afterwards. Raises Invalid with line and path."""
-    kind = headers.get("content-type", "").split(";")[0].strip().lower()
+async def as_json(body: bytes, headers: dict[str, str], segments: tuple[str, ...], limit: int) -> bytes:
+    """The body as JSON text; when it came as XML, `headers` say JSON afterwards.
+
+    Raises Invalid with line and path, UnsupportedMediaType for another version of FHIR. What is sent to Binary as XML
+    of a general media type and is not FHIR stays as it is.
+    """
+    kind, *options = (piece.strip() for piece in headers.get("content-type", "").lower().split(";"))
+    if not _our_version(options):
+        raise UnsupportedMediaType(f"{kind} is taken of FHIR version 4.0 only")
     if kind not in XML_TYPES or not body:
+        return body
+    if segments[:1] == ("Binary",) and "fhir" not in kind and not _is_binary(body):
         return body
     headers["content-type"] = JSON
     if len(body) > _THREAD_BYTES:
         return await asyncio.to_thread(_to_json, body, limit)
     return _to_json(body, limit)
+
+
+def _is_binary(body: bytes) -> bool:
+    root = _ROOT.search(body, 0, 4096)
+    return root is not None and root[1] == b"Binary"
 
 
 def _to_json(body: bytes, limit: int) -> bytes:

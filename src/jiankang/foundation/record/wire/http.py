@@ -6,6 +6,7 @@ http://hl7.org/fhir/R4/http.html, RFC 9110 (semantics), RFC 7240 (Prefer).
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -77,13 +78,17 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """An answer before it is put on the wire; a large one as a `stream` of pieces instead of a body."""
+    """An answer before it is put on the wire; a large one as a `stream` of pieces instead of a body.
+
+    `updated` is when the version that it is about was made.
+    """
 
     status: int
     body: bytes = b""
     headers: list[tuple[str, str]] = field(default_factory=list)
     content_type: str = f"{JSON};charset=utf-8"
     stream: AsyncIterator[bytes] | None = None
+    updated: datetime | None = None
 
 
 def http_date(moment: datetime) -> str:
@@ -100,12 +105,20 @@ def parse_http_date(text: str) -> datetime | None:
         return None
 
 
-def parse_version(etag: str) -> int:
-    """The version in an If-Match header: W/"3", "3" or 3. Raises Invalid for anything else."""
-    text = etag.strip().removeprefix("W/").strip('"')
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise Invalid(f'the version {etag!r} is not one of ours: write W/"3" as in the ETag that you were given')
-    return int(text)
+_TAG = re.compile(r'(?:W/)?"([0-9]{1,9})"|([0-9]{1,9})')
+
+
+def parse_versions(header: str) -> frozenset[int]:
+    """The versions in an If-Match header: W/"3", "3", 3, or several with commas; none for a star, which means any.
+
+    Raises Invalid for anything else. RFC 9110 §13.1.1
+    """
+    if header.strip() == "*":
+        return frozenset()
+    found = [_TAG.fullmatch(part.strip()) for part in header.split(",")]
+    if not all(found):
+        raise Invalid(f'the version {header!r} is not one of ours: write W/"3" as in the ETag that you were given')
+    return frozenset(int(match[1] or match[2]) for match in found if match)
 
 
 def query_pairs(text: str) -> list[tuple[str, str]]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from jiankang.fhir.search import Registry, default_registry
 from jiankang.foundation.access import LOCAL_OPERATOR, Actor
 from jiankang.foundation.record import search as searching
-from jiankang.kernel.database import translated
 from jiankang.kernel.errors import Gone, NotFound
 
 if TYPE_CHECKING:
@@ -41,18 +40,14 @@ class Server:
     registry: Registry = field(default_factory=default_registry)
     authenticate: Authenticate = _local_operator
     dispatch: Callable[[Request], Awaitable[Response]] = field(init=False)
-    interaction: Callable[[str, tuple[str, ...]], str] = field(init=False)
+    route: Callable[[str, tuple[str, ...]], Any] = field(init=False)
     routes: tuple[list[Any], list[Any]] = field(init=False)
 
     @asynccontextmanager
     async def db(self, request: Request) -> AsyncIterator[AsyncConnection[Any]]:
         """A connection to read through: the request's transaction when it has one."""
-        if request.tx is not None:
-            yield request.tx.db
-            return
-        with translated():
-            async with self.record.pool.connection() as db:
-                yield db
+        async with self.record.reading(request.tx) as db:
+            yield db
 
     async def read(self, request: Request, type_name: str, id_: str) -> Stored:
         """The current version. Raises NotFound or Gone."""
@@ -64,6 +59,13 @@ class Server:
         if stored.deleted:
             raise Gone(f"{type_name}/{id_} was deleted")
         await self.record.shown(request.actor, "read", [(type_name, id_)], request.tx.db)
+        return stored
+
+    async def vread(self, request: Request, type_name: str, id_: str, version: int) -> Stored:
+        """One version. Raises NotFound or Gone."""
+        stored = await self.record.vread(request.actor, type_name, id_, version, request.tx)
+        if request.tx is not None:
+            await self.show(request, "read", [stored])
         return stored
 
     async def search(
