@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 done in part (some input was refused, it says which); 2 wr
 from __future__ import annotations
 
 import argparse
+import functools
 import subprocess
 import sys
 import tempfile
@@ -146,10 +147,18 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
 
 def _load(settings: Settings, options: argparse.Namespace) -> int:
     from jiankang.foundation.record.loading import load_paths
+    from jiankang.main import compose
     from jiankang.serving import database
 
     with database(settings, shared=True) as url:
-        code = load_paths(url, options.paths, workers=settings.workers, progress=_tell)
+        code = load_paths(
+            url,
+            options.paths,
+            workers=settings.workers,
+            progress=_tell,
+            compose=compose,
+            validation=settings.validation,
+        )
         _learn_terminology(url)
         return code
 
@@ -164,10 +173,11 @@ def _export(settings: Settings, options: argparse.Namespace) -> int:
 
 def _import(settings: Settings, options: argparse.Namespace) -> int:
     from jiankang.foundation.record.bulk.shell import cli_import
+    from jiankang.main import compose
     from jiankang.serving import database
 
     with database(settings, shared=True) as url:
-        code = cli_import(url, options.paths, settings, _tell)
+        code = cli_import(url, options.paths, settings, _tell, compose)
         _learn_terminology(url)
         return code
 
@@ -231,7 +241,12 @@ def _doctor(settings: Settings, _: argparse.Namespace) -> int:
 def _demo(settings: Settings, _: argparse.Namespace) -> int:
     """Real input beside the checkout when it is there, else people made by our own generator."""
     from jiankang.foundation.record.loading import load_paths
+    from jiankang.main import compose
     from jiankang.serving import bind, database, serve
+
+    load = functools.partial(
+        load_paths, workers=settings.workers, progress=_tell, compose=compose, validation=settings.validation
+    )
 
     if settings.port:
         bind(settings.host, settings.port).close()
@@ -242,7 +257,7 @@ def _demo(settings: Settings, _: argparse.Namespace) -> int:
             _tell("-- the example people are loaded already")
         elif real.is_dir():
             _tell("-- loading the Synthea bundles")
-            load_paths(url, [real], workers=settings.workers, progress=_tell)
+            load(url, [real])
         else:
             with tempfile.TemporaryDirectory() as folder:
                 _tell("-- making people of Chengmai and loading them")
@@ -250,7 +265,7 @@ def _demo(settings: Settings, _: argparse.Namespace) -> int:
                 subprocess.run(  # noqa: S603
                     [sys.executable, str(generator), "--people", "60", "--seed", "1", "--out", folder], check=True
                 )
-                load_paths(url, [Path(folder)], workers=settings.workers, progress=_tell)
+                load(url, [Path(folder)])
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
 

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
+from jiankang.foundation.conformance import ConformanceJudge, read_policy, shelf_of
 from jiankang.foundation.record.api import create_fhir_app
 from jiankang.foundation.record.bulk.working import Runner
 from jiankang.foundation.record.bulk.working import main as work_at_one_job
@@ -78,6 +79,8 @@ def compose(server: Server) -> None:
     """Bring the rooms together that a process works with, besides the record itself."""
     room = open_room(server.record)
     server.registry.meaning = lambda db: SearchCodes(room, db)
+    policies = read_policy(server.settings.validation)
+    server.judge = ConformanceJudge(policies, server.record, shelf_of(server.record), room)
 
 
 def create_app(settings: Settings, database_url: str) -> Platform:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 def outcome(said: Problem | Iterable[Issue], *, diagnostics: str | None = None) -> dict[str, Any]:
     """The OperationOutcome of a refusal or of some issues; "all went well" when there are none.
 
-    The sentence is in `details.text`, where the norm puts it. `diagnostics`, an id to look up in the log,
-    goes into the first.
+    The sentence is in `details.text`, where the norm puts it; the rule that was broken in the extension that HL7 has for
+    it; what was expected and the kind of value found in `diagnostics`. `diagnostics`, an id to look up in the log, goes
+    into the first.
     """
     issues = said.issues if isinstance(said, Problem) else tuple(said)
     shown = [_issue(issue) for issue in issues or (ALL_WELL,)]
@@ -29,6 +30,7 @@ def told(text: str, *, severity: str = "information", code: str = "informational
     return outcome([Issue(code, text, severity=severity)])
 
 
+MESSAGE_ID = "http://hl7.org/fhir/StructureDefinition/operationoutcome-message-id"
 ALL_WELL = Issue("informational", "All went well.", severity="information")
 
 
@@ -45,4 +47,9 @@ def _issue(issue: Issue) -> dict[str, Any]:
     shown: dict[str, Any] = {"severity": issue.severity, "code": issue.code, "details": {"text": text}}
     if expression := [_printable(path) for path in issue.expression if path.strip()]:
         shown["expression"] = expression
+    if issue.message_id:
+        shown["extension"] = [{"url": MESSAGE_ID, "valueString": issue.message_id}]
+    known = (("expected", issue.expected), ("found", issue.kind))
+    if any(value for _, value in known):
+        shown["diagnostics"] = _printable("; ".join(f"{name}: {value}" for name, value in known if value))
     return shown

@@ -12,12 +12,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One thing that is wrong: severity and code of the norm, a sentence, and where (paths into the input)."""
+    """One thing that is wrong: severity and code of the norm, a sentence, and where (paths into the input).
+
+    `message_id` names the rule that was broken, `expected` what it asks for, `kind` the kind of the value found there.
+    """
 
     code: str
     text: str
     expression: tuple[str, ...] = ()
     severity: str = "error"
+    message_id: str = ""
+    expected: str = ""
+    kind: str = ""
 
 
 class Problem(Exception):  # noqa: N818 - read as a sentence: `raise NotFound(...)`

@@ -51,6 +51,11 @@ class Settings:
         "Practitioner,PractitionerRole,Organization,Location",
         "Types whose conditional references in a transaction become logical ones when nothing matches; others are refused.",
     )
+    validation: str = _setting(
+        "flag",
+        "What becomes of a resource that is not valid by norm, profiles and codes: `refuse` it, `flag` it (stored with a tag), "
+        "`warn` (told, stored as it is), or `shape` (only the shape is checked). `flag, Patient=refuse` says it for one type.",
+    )
     conditional_delete: str = _setting(
         "multiple", "`multiple`: a conditional delete takes all that matches; `single`: 412."
     )

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from jiankang.fhir.validation import Validator, validate, validation_outcome
+from jiankang.fhir.outcome import outcome
+from jiankang.fhir.validation import Validator, validate
 
 LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
@@ -331,7 +332,7 @@ def test_a_finding_says_what_was_expected_and_what_kind_of_value_is_there():
 
 
 def test_findings_make_an_outcome_that_is_valid_itself():
-    shown = validation_outcome(validate(patient(gender="x", nam="y")))
+    shown = outcome(validate(patient(gender="x", nam="y")))
     assert {each["expression"][0] for each in shown["issue"]} == {"Patient.gender", "Patient.nam"}
     by_place = {each["expression"][0]: each for each in shown["issue"]}
     assert by_place["Patient.gender"]["extension"][0]["valueString"] == "binding-required"
@@ -340,7 +341,7 @@ def test_findings_make_an_outcome_that_is_valid_itself():
 
 
 def test_no_findings_make_an_outcome_that_says_so():
-    assert validation_outcome([])["issue"][0]["severity"] == "information"
+    assert outcome([])["issue"][0]["severity"] == "information"
 
 
 def test_what_a_reference_names_may_be_asked_for():

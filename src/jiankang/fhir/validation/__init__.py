@@ -7,7 +7,6 @@ first met (`emit.py`, `compiled.py`); profiles into closures that check only wha
 from __future__ import annotations
 
 from jiankang.fhir.validation.findings import Finding
-from jiankang.fhir.validation.outcomes import validation_outcome
 from jiankang.fhir.validation.terms import PACKAGES, ListedTerminology, PackageTerminology, Terminology, Verdict
 from jiankang.fhir.validation.validator import Validator, validate
 
@@ -20,5 +19,4 @@ __all__ = [
     "Validator",
     "Verdict",
     "validate",
-    "validation_outcome",
 ]

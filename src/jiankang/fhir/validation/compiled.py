@@ -13,6 +13,7 @@ from jiankang.fhir.validation.bundles import Neighbours
 from jiankang.fhir.validation.definitional import RULES
 from jiankang.fhir.validation.emit import SPECIAL, RulesEmitter, rules_name
 from jiankang.fhir.validation.findings import Found, note, under
+from jiankang.fhir.validation.guards import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,7 @@ _SHARED: dict[str, Any] = {
     "canonical_target": specials.canonical_target,
     "element_id": specials.element_id,
     "extensions": extensions.extensions,
+    "in_order": in_order,
     "good_canonicals": specials.good_canonicals,
     "modifiers": extensions.modifiers,
     "no_comparator": specials.no_comparator,

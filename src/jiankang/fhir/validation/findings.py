@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -23,13 +22,8 @@ ERROR, WARNING, INFORMATION = "error", "warning", "information"
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding(Issue):
-    """An issue of validation. `message_id` names the rule ("per-1", "binding-required"), `kind` the offending value's."""
-
-    message_id: str = ""
-    expected: str = ""
-    kind: str = ""
+Finding = Issue
+"""An issue of validation: rule, expectation and kind are always said."""
 
 
 def note(found: Found, path: str, rule: tuple[str, str, str], text: str, expected: str = "") -> Found:

@@ -5,7 +5,7 @@ Most invariants speak of members that a resource does not have; to test for thei
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jiankang.fhir.path.syntax import (
     Binary,
@@ -37,6 +37,16 @@ _NOTHING_OF_NOTHING = frozenset(
 )  # fmt: skip
 
 
+_MOMENTS = frozenset({"date", "dateTime", "instant"})
+
+
+def in_order(earlier: Any, later: Any) -> bool:
+    """Whether two moments are in order as far as it shows in texts of one form and one time zone."""
+    if earlier.__class__ is not str or later.__class__ is not str or len(earlier) != len(later) or earlier > later:
+        return False
+    return len(earlier) <= 10 or earlier[-6:] == later[-6:] or earlier[-1] == "Z" == later[-1]
+
+
 def member_names(element: Element) -> tuple[str, ...]:
     """All JSON members that an element can be in: each form of a choice, and `_name` of primitives."""
     beside = ("_" + name for name, type_name in element.json_names.items() if is_primitive(type_name))
@@ -52,6 +62,7 @@ class Guard:
 
     def __init__(self, definition: TypeDefinition, holds_bare: Callable[[Tree], bool]) -> None:
         self._names = {element.name: member_names(element) for element in definition.children}
+        self._kinds = {element.name: next(iter(element.json_names.values()), "") for element in definition.children}
         self._type = definition.name
         self._holds_bare = holds_bare
 
@@ -63,6 +74,8 @@ class Guard:
             return _either(self.may_fail(tree.left), self.may_fail(tree.right))
         if isinstance(tree, Binary) and tree.operator == "implies":
             return _both(self.may_hold(tree.left), self.may_fail(tree.right))
+        if isinstance(tree, Binary) and tree.operator == "<=":
+            return _both(self._by_reach(tree), self._out_of_order(tree))
         if (name := self._member(tree, "exists")) is not None:
             return _absent(self._names[name])
         if (name := self._member(tree, "empty")) is not None:
@@ -70,6 +83,15 @@ class Guard:
         if isinstance(tree, Call) and tree.name in ("empty", "all") and (head := self._head(tree.source)) is not None:
             return _present(self._names[head])
         return self._by_reach(tree)
+
+    def _out_of_order(self, tree: Binary) -> str:
+        """Between two moments: false where their texts alone show that they are in order."""
+        names = [
+            side.name for side in (tree.left, tree.right) if isinstance(side, Member) and self._is_root(side.source)
+        ]
+        if len(names) != 2 or any(self._kinds.get(name) not in _MOMENTS for name in names):
+            return ALWAYS
+        return f"not in_order(o.get('{names[0]}'), o.get('{names[1]}'))"
 
     def _head(self, tree: Tree | None) -> str | None:
         """The member with which a path begins: without it, the path finds nothing."""

@@ -164,7 +164,7 @@ def special_coding(found: Found, o: Json, c: Context) -> Found:
     if key in c.good_codings:
         return found
     system, code, display = key
-    before, asked = found, False
+    before, pending = found, False
     if system is None:
         if code is not None:
             found = note(found, "", _NO_SYSTEM, "A code without its system says nothing to others.", "a system")
@@ -177,8 +177,8 @@ def special_coding(found: Found, o: Json, c: Context) -> Found:
     if code is not None:
         verdict = code_in_system(system, code, display)
         if not verdict.known and c.asks_others:
-            asked = True
             verdict = c.terminology.validate_code(system, code, None, display)
+            pending = verdict.pending
         if not verdict.known and system.startswith("http://hl7.org/fhir/") and not system.startswith(_NAMED_ELSEWHERE):
             found = note(
                 found, ".system", _CODE_WARNING, f"The norm has no code system {system}.", "a known code system"
@@ -188,7 +188,7 @@ def special_coding(found: Found, o: Json, c: Context) -> Found:
         elif verdict.ok and verdict.display is not None and display is not None:
             expected = f"“{verdict.display}”"
             found = note(found, ".display", _DISPLAY, f"The code system calls this code {expected}.", expected)
-    if found is before and not asked:  # what others say may change; they keep their own answers
+    if found is before and not pending:
         if len(c.good_codings) >= MAX_REMEMBERED:
             c.good_codings.clear()
         c.good_codings.add(key)

@@ -26,12 +26,16 @@ _MAX_KEPT = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a terminology says of a code. `known` is False where it cannot tell: system or set are not there."""
+    """What a terminology says of a code. `known` is False where it cannot tell: system or set are not there.
+
+    `pending` is what it could tell later; anything else a Validator may go by as long as it lives.
+    """
 
     ok: bool
     known: bool = True
     display: str | None = None
     message: str = ""
+    pending: bool = False
 
 
 class Terminology(Protocol):

@@ -50,13 +50,15 @@ class Validator:
         best_practice: bool = False,
         resolve: Callable[[str], Json | None] | None = None,
         expected_type: str | None = None,
+        shaped: bool = False,
     ) -> list[Finding]:
         """All that is to be said of a resource: errors, warnings, information; [] when all is well.
 
         `profiles` are canonical URLs besides those of `meta.profile`. `resolve` gives the resource that a reference
-        names, or None. `best_practice` asks for the norm's advice, too.
+        names, or None. `best_practice` asks for the norm's advice, too. `shaped` says that its structure was checked
+        already and is right.
         """
-        shape = structure.check(resource, expected_type=expected_type)
+        shape = [] if shaped else structure.check(resource, expected_type=expected_type)
         told = [_as_finding(issue, resource) for issue in shape]
         if not isinstance(resource, dict) or any("nested too deep" in issue.text for issue in shape):
             return told
@@ -101,13 +103,16 @@ def validate(
     best_practice: bool = False,
     resolve: Callable[[str], Json | None] | None = None,
     packages: Packages | None = None,
+    expected_type: str | None = None,
 ) -> list[Finding]:
     """All that is to be said of a resource by the norm, by its profiles, and by `profiles`.
 
     For many resources keep a `Validator`, which keeps compiled profiles. http://hl7.org/fhir/R4/validation.html
     """
     validator = _plain() if packages is None and terminology is None else Validator(packages, terminology)
-    return validator.validate(resource, profiles=profiles, best_practice=best_practice, resolve=resolve)
+    return validator.validate(
+        resource, profiles=profiles, best_practice=best_practice, resolve=resolve, expected_type=expected_type
+    )
 
 
 @cache
@@ -123,7 +128,7 @@ def _neighbours(bundle: Json) -> Neighbours | None:
 def _as_finding(issue: Any, resource: Any) -> Finding:
     place = issue.expression[0] if issue.expression else ""
     kind = kind_of(value_at(resource, "." + place.partition(".")[2]) if "." in place else resource)
-    return Finding(issue.code, issue.text, issue.expression, issue.severity, f"shape-{issue.code}", issue.text, kind)
+    return Finding(issue.code, issue.text, issue.expression, issue.severity, f"shape-{issue.code}", "", kind)
 
 
 def _unchecked(resource: Json, url: str, strength: str) -> Finding:

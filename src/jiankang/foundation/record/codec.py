@@ -13,7 +13,7 @@ import zstandard
 
 from jiankang.kernel.clock import instant
 from jiankang.kernel.errors import Invalid
-from jiankang.kernel.jsontext import top_members
+from jiankang.kernel.jsontext import encode, top_members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +36,12 @@ def split_text(raw: bytes) -> bytes:
         meta = b"".join(b',"%s":%s' % (name.encode(), text) for name, text in inner.items() if name not in _SERVER_META)
     rest = b"".join(b',"%s":%s' % (name.encode(), text) for name, text in members.items())
     return meta + b"\x00" + rest + b"}"
+
+
+def with_meta(payload: bytes, meta: Mapping[str, Any]) -> bytes:
+    """The payload with other members of meta."""
+    members = b"".join(b',"%s":%s' % (name.encode(), encode(v)) for name, v in meta.items() if name not in _SERVER_META)
+    return members + payload[payload.index(b"\x00") :]
 
 
 def join_text(type_name: str, id_: str, version: int, updated: datetime, payload: bytes) -> bytes:

@@ -11,6 +11,7 @@ import bz2
 import gzip
 import io
 import multiprocessing
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,20 +23,24 @@ import zstandard
 
 from jiankang.foundation.access import LOCAL_OPERATOR
 from jiankang.foundation.record.dictionaries import improve
-from jiankang.foundation.record.store import Change, Prepared, Record, prepare
+from jiankang.foundation.record.judging import NOT_VALID, is_flagged, judged, prepared
+from jiankang.foundation.record.store import Change, Prepared, Record
 from jiankang.kernel.errors import Problem
 from jiankang.kernel.settings import Settings
 
 if TYPE_CHECKING:
     from jiankang.foundation.record.api import FhirApp
+    from jiankang.foundation.record.wire.server import Server
 
 Progress = Callable[[str], None]
+Compose = Callable[["Server"], None]
 
 BATCH_LINES = 400
 _TEND_SECONDS = 0.4
 _ENDINGS = (".json", ".ndjson")
 _PACKED = {".gz", ".bz2", ".zst"}
 FIRST = ("hospital", "organization", "location", "practitioner")
+_REFUSED = re.compile(rb'"status":"[45]')
 _spawn = multiprocessing.get_context("spawn")
 
 
@@ -54,6 +59,7 @@ class Tally:
 
     resources: int = 0
     failed: int = 0
+    flagged: int = 0
     errors: list[str] = field(default_factory=list)
     later: list[Piece] = field(default_factory=list)
 
@@ -61,6 +67,7 @@ class Tally:
         """Count what another piece did."""
         self.resources += other.resources
         self.failed += other.failed
+        self.flagged += other.flagged
         self.errors += other.errors
         self.later += other.later
 
@@ -117,8 +124,19 @@ def pieces(paths: Sequence[Path]) -> Iterator[Piece]:
         del number
 
 
-def load_paths(database_url: str, paths: Sequence[Path], *, workers: int = 2, progress: Progress) -> int:
-    """Load all files; 0 when everything was taken, 1 when something was refused, 2 when there is nothing to load."""
+def load_paths(
+    database_url: str,
+    paths: Sequence[Path],
+    *,
+    workers: int = 2,
+    progress: Progress,
+    compose: Compose | None = None,
+    validation: str = "flag",
+) -> int:
+    """Load all files; 0 when everything was taken, 1 when something was refused, 2 when there is nothing to load.
+
+    `compose` (a function of a module: it goes to other processes by its name) brings the other rooms together.
+    """
     try:
         found = files(paths)
     except FileNotFoundError as missing:
@@ -131,7 +149,7 @@ def load_paths(database_url: str, paths: Sequence[Path], *, workers: int = 2, pr
     early = [path for path in found if any(word in path.name.lower() for word in FIRST)]
     rest = found[len(early) :]
     total = Tally()
-    with _spawn.Pool(workers, _open_worker, (database_url,)) as pool:
+    with _spawn.Pool(workers, _open_worker, (database_url, compose, validation)) as pool:
         for group in (early, rest):
             _do(pool, pieces(group), total, progress, started)
         while total.later:
@@ -149,6 +167,10 @@ def load_paths(database_url: str, paths: Sequence[Path], *, workers: int = 2, pr
     progress(
         f"-- {total.resources} resources in {seconds:.1f} s ({total.resources / seconds:.0f}/s), {total.failed} refused"
     )
+    if total.flagged:
+        progress(
+            f"   {total.flagged} of them are not valid: GET /fhir/Type?_tag={NOT_VALID['system']}|{NOT_VALID['code']}"
+        )
     for error in total.errors[:20]:
         progress(f"   {error}")
     return 1 if total.failed else 0
@@ -186,18 +208,28 @@ async def _settle(database_url: str, progress: Progress) -> None:
 # -- in the worker processes --------------------------------------------------------------------------------------
 
 
+def _number(one: tuple[int, Problem]) -> int:
+    return one[0]
+
+
+def _first_error(problem: Problem) -> str:
+    return next((issue.text for issue in problem.issues if issue.severity == "error"), str(problem))
+
+
 class _Worker:
     """A process that loads: its own event loop, its own connections."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, compose: Compose | None, validation: str) -> None:
         from jiankang.foundation.record.api import create_fhir_app
 
         self.loop = asyncio.new_event_loop()
         self._opened = Record.open(database_url, connections=2)
         self.record: Record = self.loop.run_until_complete(self._opened.__aenter__())
-        limits = Settings(max_bundle_entries=1_000_000, max_bundle_bytes=1 << 31)
+        limits = Settings(max_bundle_entries=1_000_000, max_bundle_bytes=1 << 31, validation=validation)
         app: Any = create_fhir_app(self.record, settings=limits, secret=b"loading")
         self.app: FhirApp = app
+        if compose is not None:
+            compose(self.app.server)
         self._tended = time.monotonic()
 
     def load(self, piece: Piece) -> Tally:
@@ -240,28 +272,40 @@ class _Worker:
             return Tally(
                 failed=count, errors=[f"{Path(piece.path).name}: {issue.text}" for issue in problem.issues[:5]]
             )
-        refused = answer.body.count(b'"outcome":')
-        return Tally(
-            count - refused, refused, [f"{Path(piece.path).name}: {refused} entries refused"] if refused else []
-        )
+        refused = len(_REFUSED.findall(answer.body))
+        told = [f"{Path(piece.path).name}: {refused} entries refused"] if refused else []
+        return Tally(count - refused, refused, answer.body.count(b'"outcome":') - refused, told)
 
     async def _lines(self, piece: Piece) -> Tally:
         tally = Tally()
         ready: dict[tuple[str, str | None], Prepared] = {}
-        for number, line in enumerate(piece.lines, piece.first + 1):
-            try:
-                prepared = prepare(line)
-            except Problem as problem:
-                tally.failed += 1
-                tally.errors.append(f"{Path(piece.path).name} line {number}: {problem.issues[0].text}")
-                continue
-            key = (prepared.type, prepared.id or f"new {number}")
+        for number, one in await self._judged(piece, tally):
+            key = (one.type, one.id or f"new {number}")
             if key in ready:  # a later line about the same resource is its next version
                 await self._put(piece, ready, tally)
                 ready = {}
-            ready[key] = prepared
+            ready[key] = one
         await self._put(piece, ready, tally)
         return tally
+
+    async def _judged(self, piece: Piece, tally: Tally) -> list[tuple[int, Prepared]]:
+        """The lines that may be written, with their numbers."""
+        found: list[tuple[int, Prepared]] = []
+        judge = self.app.server.judge
+        wrong: list[tuple[int, Problem]] = []
+        for number, line in enumerate(piece.lines, piece.first + 1):
+            try:
+                found.append((number, prepared(judge, line)))
+            except Problem as problem:
+                wrong.append((number, problem))
+        refused = await judged(judge, [one for _, one in found])
+        wrong += [(found[place][0], problem) for place, problem in refused.items()]
+        tally.failed += len(wrong)
+        name = Path(piece.path).name
+        tally.errors += [
+            f"{name} line {number}: {_first_error(problem)}" for number, problem in sorted(wrong, key=_number)
+        ]
+        return [one for place, one in enumerate(found) if place not in refused]
 
     async def _put(self, piece: Piece, ready: dict[tuple[str, str | None], Prepared], tally: Tally) -> None:
         changes = [Change("PUT" if one.id else "POST", one.type, one.id, one) for one in ready.values()]
@@ -270,6 +314,7 @@ class _Worker:
         try:
             await self.record.run(LOCAL_OPERATOR, lambda tx: tx.apply(changes))
             tally.resources += len(changes)
+            tally.flagged += sum(is_flagged(one) for one in ready.values())
         except Problem as problem:
             tally.failed += len(changes)
             tally.errors.append(f"{Path(piece.path).name}: {problem}")
@@ -278,9 +323,9 @@ class _Worker:
 _worker: _Worker | None = None
 
 
-def _open_worker(database_url: str) -> None:
+def _open_worker(database_url: str, compose: Compose | None, validation: str) -> None:
     global _worker  # noqa: PLW0603 - one for each process of the pool
-    _worker = _Worker(database_url)
+    _worker = _Worker(database_url, compose, validation)
 
 
 def _load_piece(piece: Piece) -> Tally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,7 +23,7 @@ from jiankang.fhir.search import extract
 from jiankang.fhir.structure import check
 from jiankang.foundation.access import EVERYTHING, Actor, Audit, AuditEvent, NoAudit, compartment_key
 from jiankang.foundation.record import copying
-from jiankang.foundation.record.codec import Codec, join_text, split_text
+from jiankang.foundation.record.codec import Codec, join_text, split_text, with_meta
 from jiankang.foundation.record.indexing import LANES, Rows, by_lane, index_rows, resource_key
 from jiankang.foundation.record.reads import Reads
 from jiankang.kernel.clock import Clock, system_clock
@@ -33,6 +33,7 @@ from jiankang.kernel.errors import (
     Forbidden,
     Gone,
     Invalid,
+    Issue,
     NotFound,
     PreconditionFailed,
     Unavailable,
@@ -62,13 +63,17 @@ CHANNEL = "jiankang_change"
 
 @dataclass(slots=True)
 class Prepared:
-    """A resource that is well-formed and may be written: its value, its text to store and its index rows."""
+    """A resource that is well-formed and may be written: its value, its text to store and its index rows.
+
+    `findings` is what is to be said of it although it is written.
+    """
 
     type: str
     id: str | None
     resource: dict[str, Any]
     payload: bytes
     rows: Rows
+    findings: Sequence[Issue] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class Stored:
     keys: Sequence[int] = ()
     at: int = 0
     home: int = 0
+    findings: Sequence[Issue] = ()
     _resource: dict[str, Any] | None = field(default=None, repr=False)
 
     @property
@@ -141,11 +147,24 @@ def prepare(raw: bytes | str | dict[str, Any], *, type_name: str | None = None, 
     issues = check(resource)
     if issues:
         raise Unprocessable(issues=issues)
+    rows, named = _rows(resource), resource.get("id")
+    return Prepared(found, id_ if id_ is not None else named, resource, split_text(text), rows)
+
+
+def _rows(resource: dict[str, Any]) -> Rows:
     named = resource.pop("id", None)
-    rows = index_rows(found, extract(resource))
+    rows = index_rows(resource["resourceType"], extract(resource))
     if named is not None:
         resource["id"] = named
-    return Prepared(found, id_ if id_ is not None else named, resource, split_text(text), rows)
+    return rows
+
+
+def changed_meta(prepared: Prepared, members: Mapping[str, list[Any]]) -> None:
+    """Give members of `meta` other values (an empty list takes one away); the rest of the text stays as it arrived."""
+    meta = {**prepared.resource.get("meta", {}), **members}
+    prepared.resource["meta"] = {name: value for name, value in meta.items() if value != []}
+    prepared.payload = with_meta(prepared.payload, prepared.resource["meta"])
+    prepared.rows = _rows(prepared.resource)
 
 
 @dataclass(slots=True)
@@ -238,6 +257,7 @@ class Transaction:
         self.record = record
         self.db = db
         self.actor = actor
+        self.definitional = False
         self._locked: dict[int, Stored | None] = {}
 
     async def claim(self, hashes: Iterable[int]) -> None:
@@ -331,6 +351,7 @@ class Transaction:
             guard = self.record.guards.get(change.type)
             if guard is not None:
                 await guard(self, change, id_)
+                self.definitional = True
             writes.append(write)
             results.append(self._result(write))
         await self._write(writes)
@@ -377,7 +398,7 @@ class Transaction:
         at = 0 if prepared is None else prepared.rows.at
         return Stored(
             write.change.type, write.id, write.version, write.updated, prepared is None, write.change.method, payload,
-            write.rid, created, True, keys, at, write.home,
+            write.rid, created, True, keys, at, write.home, () if prepared is None else prepared.findings,
         )  # fmt: skip
 
     async def _write(self, writes: Sequence[_Write]) -> None:
@@ -529,6 +550,9 @@ class Record:
         self.codec = Codec()
         self.reads = Reads(pool)
         self.guards: dict[str, Guard] = {}
+        self.definitional = (
+            0  # transactions of this process that a guard had to do with: what rooms remember may be old
+        )
         self.distributed = False
         self._vocabulary: set[int] = set()
         self._waking: asyncio.Task[None] | None = None
@@ -648,7 +672,9 @@ class Record:
             try:
                 with translated():
                     async with self.pool.connection() as db, db.transaction():
-                        result = await work(Transaction(self, db, actor))
+                        tx = Transaction(self, db, actor)
+                        result = await work(tx)
+                self.definitional += tx.definitional
                 self.wake()
                 return result
             except (DeadlockDetected, SerializationFailure, UniqueViolation):

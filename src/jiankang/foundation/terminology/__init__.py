@@ -7,6 +7,7 @@ from jiankang.foundation.terminology.keeping import catch_up
 from jiankang.foundation.terminology.model import Coding, Concept, System, UnknownSystem, UnknownValueSet
 from jiankang.foundation.terminology.operations import open_room, terminology_of
 from jiankang.foundation.terminology.searching import SearchCodes
+from jiankang.foundation.terminology.writing import stamp
 
 __all__ = [
     "Codes",
@@ -19,5 +20,6 @@ __all__ = [
     "UnknownValueSet",
     "catch_up",
     "open_room",
+    "stamp",
     "terminology_of",
 ]

@@ -382,4 +382,4 @@ def test_an_import_killed_with_kill_9_goes_on_and_stores_everything_once(databas
     assert "going on with an import" in said
     assert held(database_url) == (3998, 3998, 1, 3998)
     refused = [json.loads(line) for line in (tmp_path / "people.ndjson.refused").read_text().splitlines()]
-    assert [one["issue"][0]["diagnostics"] for one in refused] == ["line 11", "line 3991"]
+    assert [one["issue"][0]["diagnostics"].partition(";")[0] for one in refused] == ["line 11", "line 3991"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 from jiankang.foundation.record.bulk import working
 from jiankang.foundation.record.bulk.preparing import Helper
 from jiankang.foundation.record.bulk.working import Runner
+from jiankang.kernel.settings import Settings
 
 
 def children():
@@ -67,9 +69,10 @@ async def test_a_stopped_server_leaves_no_process_behind_and_its_job_to_others(b
     assert (await bulk.status(address)).status_code == 200
 
 
-async def test_a_helper_hands_over_what_is_written_and_the_whole_of_what_is_watched():
+async def test_a_helper_hands_over_what_is_written_and_the_whole_of_what_is_watched(database_url):
     patient, basic = b'{"resourceType":"Patient","id":"p"}', b'{"resourceType":"Basic","code":{"text":"x"}}'
-    with Helper() as helper:
+    opening = functools.partial(working.server_for, database_url, Settings())
+    with Helper(opening) as helper:
         first, second, third = await helper.ask([patient, basic, b"{"], None, {"Basic"})
     assert (first.id, first.resource, second.resource["code"]) == ("p", {}, {"text": "x"})
     assert first.payload == b"\x00}"

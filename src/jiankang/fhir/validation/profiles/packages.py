@@ -35,12 +35,8 @@ class Definitions:
     def structure(self, url: str, version: str | None = None) -> Json | None:
         """The definition; a version may be named in part ("1.0" finds 1.0.2)."""
         versions = self._versions.get(url)
-        if not versions:
-            return None
-        if version is None:
-            return versions[max(versions, key=_order)]
-        fitting = [each for each in versions if each == version or each.startswith(version + ".")]
-        return versions[max(fitting, key=_order)] if fitting else None
+        chosen = newest(versions or (), version)
+        return None if versions is None or chosen is None else versions[chosen]
 
 
 class NormPackage:
@@ -51,6 +47,12 @@ class NormPackage:
         if version is not None and not "4.0.1".startswith(version):
             return None
         return load().structure(url)
+
+
+def newest(versions: Iterable[str], version: str | None = None) -> str | None:
+    """The newest of some versions, of those that fit where one is named ("1.0" fits 1.0.2); None when none does."""
+    fitting = [each for each in versions if version is None or each == version or each.startswith(version + ".")]
+    return max(fitting, key=_order) if fitting else None
 
 
 def _order(version: str) -> tuple[tuple[int, str], ...]:

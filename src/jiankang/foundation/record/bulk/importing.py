@@ -160,7 +160,7 @@ class Import:
 
     async def _lines_of(self, part: Part, path: Path) -> None:
         """Read on while the lines before are prepared, and those before them are written."""
-        waiting: deque[tuple[list[Line], asyncio.Future[Ready] | None]] = deque()
+        waiting: deque[tuple[list[Line], asyncio.Future[Ready | None] | None]] = deque()
         last = Line(part.line, b"", part.place)
         with open_plain(path) as source:
             _skip(source, part.place)
@@ -173,12 +173,12 @@ class Import:
                 await self._next(part, *waiting.popleft())
         await self._only(part, Step(last.end, last.number, done=True))
 
-    def _ahead(self, part: Part, lines: Sequence[Line]) -> asyncio.Future[Ready] | None:
+    def _ahead(self, part: Part, lines: Sequence[Line]) -> asyncio.Future[Ready | None] | None:
         if self.helper is None or lines[0].kind != "resource" or not _is_standard(self.server.registry):
             return None
         return self.helper.ask([line.raw for line in lines], part.type, list(self.record.guards))
 
-    async def _next(self, part: Part, lines: list[Line], future: asyncio.Future[Ready] | None) -> None:
+    async def _next(self, part: Part, lines: list[Line], future: asyncio.Future[Ready | None] | None) -> None:
         match lines[0].kind:
             case "long":
                 await self._only(part, self._refused(lines[0], TooLarge("the line is longer than what is taken")))
@@ -195,7 +195,7 @@ class Import:
         if not lines:
             return
         if ready is None:
-            ready = prepare_lines([line.raw for line in lines], part.type)
+            ready = await prepare_lines(self.server.judge, [line.raw for line in lines], part.type)
         last = lines[-1]
         step = Step(last.end, last.number, last.entry)
         for line, one in zip(lines, ready, strict=True):

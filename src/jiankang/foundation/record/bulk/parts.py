@@ -59,8 +59,9 @@ def refusal(problem: Problem, line: int, entry: int = 0) -> tuple[int, int, byte
     """What is wrong with a line (or an entry of the Bundle on it), as a line of its own."""
     value = outcome(problem)
     for issue in value["issue"]:
-        issue["extension"] = [{"url": _LINE, "valueInteger": line}]
-        issue["diagnostics"] = f"line {line}" if not entry else f"line {line}, entry {entry}"
+        issue["extension"] = [{"url": _LINE, "valueInteger": line}, *issue.get("extension", ())]
+        place = f"line {line}" if not entry else f"line {line}, entry {entry}"
+        issue["diagnostics"] = "; ".join(filter(None, (place, issue.get("diagnostics"))))
     return line, entry, encode(value) + b"\n"
 
 

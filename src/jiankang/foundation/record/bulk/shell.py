@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import multiprocessing
 import signal
 import time
@@ -23,7 +24,7 @@ from jiankang.foundation.record.bulk.importing import Import
 from jiankang.foundation.record.bulk.parts import Part, load_parts, refusals
 from jiankang.foundation.record.bulk.preparing import Helper
 from jiankang.foundation.record.bulk.sources import local_sources
-from jiankang.foundation.record.bulk.working import server_for
+from jiankang.foundation.record.bulk.working import Compose, server_for
 from jiankang.foundation.record.loading import FIRST, files
 from jiankang.foundation.record.store import Record
 from jiankang.kernel.errors import Conflict, Problem, Unavailable
@@ -39,7 +40,9 @@ _BUNDLE_BYTES = 1 << 31
 _spawn = multiprocessing.get_context("spawn")
 
 
-def cli_import(database_url: str, paths: Sequence[Path], settings: Settings, progress: Progress) -> int:
+def cli_import(
+    database_url: str, paths: Sequence[Path], settings: Settings, progress: Progress, compose: Compose | None = None
+) -> int:
     """Import all files; 0 when everything was taken, 1 when lines were refused, 2 when there is nothing to import.
 
     Raises Conflict while another process imports the same files, Unavailable when the work was put off.
@@ -53,7 +56,7 @@ def cli_import(database_url: str, paths: Sequence[Path], settings: Settings, pro
         progress("no .json or .ndjson file there")
         return 2
     limits = replace(settings, max_bundle_entries=1_000_000, max_bundle_bytes=_BUNDLE_BYTES)
-    return asyncio.run(_import(database_url, found, limits, progress))
+    return asyncio.run(_import(database_url, found, limits, progress, compose))
 
 
 def _digest(found: Sequence[Path]) -> str:
@@ -61,14 +64,16 @@ def _digest(found: Sequence[Path]) -> str:
     return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
-async def _import(database_url: str, found: Sequence[Path], settings: Settings, progress: Progress) -> int:
+async def _import(
+    database_url: str, found: Sequence[Path], settings: Settings, progress: Progress, compose: Compose | None
+) -> int:
     started = time.monotonic()
     async with Record.open(database_url, connections=2) as record:
         job, worker = await _taken(record, found, progress)
         parts = await load_parts(record, job.id)
         before = sum(part.stored + part.unchanged for part in parts)
         sizes = [part.size for part in parts]
-        work = asyncio.create_task(asyncio.to_thread(_spread, database_url, settings, job, worker, sizes))
+        work = asyncio.create_task(asyncio.to_thread(_spread, database_url, settings, job, worker, sizes, compose))
         try:
             while not (await asyncio.wait([work], timeout=_TOLD_SECONDS))[0]:
                 await jobs.beat(record, job.id, worker)
@@ -139,12 +144,15 @@ class _Task:
     job_id: str
     worker: str
     number: int
+    compose: Compose | None
 
 
-def _spread(database_url: str, settings: Settings, job: Job, worker: str, sizes: Sequence[int]) -> None:
+def _spread(
+    database_url: str, settings: Settings, job: Job, worker: str, sizes: Sequence[int], compose: Compose | None
+) -> None:
     """Do all inputs: those that others refer to, then the rest, the largest first so that none is waited for long."""
     names = job.asked["inputs"]
-    tasks = [_Task(database_url, settings, job.id, worker, number) for number in range(len(names))]
+    tasks = [_Task(database_url, settings, job.id, worker, number, compose) for number in range(len(names))]
     early = [task for task in tasks if any(word in names[task.number].lower() for word in FIRST)]
     rest = sorted(tasks[len(early) :], key=lambda task: -sizes[task.number])
     workers = min(settings.workers, len(tasks))
@@ -179,7 +187,8 @@ def _one(task: _Task, *, alone: bool = False) -> str:
 
 
 async def _part(task: _Task, *, alone: bool) -> None:
-    async with server_for(task.database_url, task.settings) as server:
+    opening = functools.partial(server_for, task.database_url, task.settings, task.compose)
+    async with opening() as server:
         job = await jobs.find(server.record, LOCAL_OPERATOR, task.job_id)
-        with Helper() if alone else contextlib.nullcontext() as helper:
+        with Helper(opening) if alone else contextlib.nullcontext() as helper:
             await Import(server, job, task.worker, helper=helper).run([task.number])

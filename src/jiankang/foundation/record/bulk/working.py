@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import sys
@@ -25,7 +26,7 @@ from jiankang.foundation.record.bulk.exporting import Export
 from jiankang.foundation.record.bulk.files import clear, job_folder, old_folders
 from jiankang.foundation.record.bulk.importing import Import
 from jiankang.foundation.record.bulk.jobs import Job, Lost
-from jiankang.foundation.record.bulk.preparing import Helper
+from jiankang.foundation.record.bulk.preparing import Helper, Opening
 from jiankang.kernel import log
 from jiankang.kernel.errors import Problem
 from jiankang.kernel.settings import Settings
@@ -42,10 +43,10 @@ _LEFT_SECONDS = 86_400.0
 _log = logging.getLogger("jiankang.bulk")
 
 
-async def do(server: Server, job: Job, worker: str, *, alone: bool = False) -> None:
+async def do(server: Server, job: Job, worker: str, *, alone: Opening | None = None) -> None:
     """Do a job that was taken, to its end; what cannot be done now is left for later, what never can is said so.
 
-    `alone` in its process, it may begin another to help.
+    `alone` in its process, it may begin another to help, which opens a server by it.
     """
     task = asyncio.create_task(_do(server, job, worker, alone=alone))
     try:
@@ -62,13 +63,13 @@ async def do(server: Server, job: Job, worker: str, *, alone: bool = False) -> N
             await task
 
 
-async def _do(server: Server, job: Job, worker: str, *, alone: bool) -> None:
+async def _do(server: Server, job: Job, worker: str, *, alone: Opening | None) -> None:
     record = server.record
     try:
         if job.kind == "export":
             await Export(record, server.registry, job, worker, job_folder(server.settings, job.id)).run()
         else:
-            with Helper() if alone else contextlib.nullcontext() as helper:
+            with Helper(alone) if alone else contextlib.nullcontext() as helper:
                 await Import(server, job, worker, helper=helper).run()
         await jobs.finish(record, job, worker)
     except Problem as problem:
@@ -153,7 +154,7 @@ async def clear_away(server: Server) -> None:
 # -- in the job's own process --------------------------------------------------------------------------------------
 
 
-async def work_once(server: Server, *, place: str = "server", alone: bool = False) -> bool:
+async def work_once(server: Server, *, place: str = "server", alone: Opening | None = None) -> bool:
     """Take the next job and do it; whether there was one."""
     worker = jobs.worker_name()
     job = await jobs.take(server.record, worker, place=place)
@@ -197,7 +198,8 @@ async def server_for(database_url: str, settings: Settings, compose: Compose | N
 
 async def _work(database_url: str, settings: Settings, parent: int, compose: Compose | None) -> int:
     async with server_for(database_url, settings, compose) as server:
-        working = asyncio.create_task(work_once(server, alone=True))
+        opening = functools.partial(server_for, database_url, settings, compose)
+        working = asyncio.create_task(work_once(server, alone=opening))
         while not working.done():
             await asyncio.wait([working], timeout=1)
             if os.getppid() != parent:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jiankang.fhir.outcome import told
+from jiankang.fhir.outcome import outcome, told
 from jiankang.foundation.record.wire.bundles import Shape
 from jiankang.foundation.record.wire.http import Request, Response, http_date, parse_versions
-from jiankang.kernel.errors import Invalid, UnsupportedMediaType
+from jiankang.kernel.errors import Invalid, Issue, UnsupportedMediaType
 from jiankang.kernel.jsontext import encode
 
 if TYPE_CHECKING:
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 def told_of(stored: Stored, existing: Stored | None = None) -> dict[str, Any]:
-    """What became of a write, in a sentence."""
+    """What became of a write, in a sentence, and what is to be said of its content."""
     name = f"{stored.type}/{stored.id}"
     if existing is not None:
         return told(f"{name} exists already, as version {stored.version}: nothing was written.")
-    return told(f"{name} was {'created' if stored.created else 'stored'} as version {stored.version}.")
+    text = f"{name} was {'created' if stored.created else 'stored'} as version {stored.version}."
+    return outcome([Issue("informational", text, severity="information"), *stored.findings])
 
 
 def written(request: Request, stored: Stored, *, existing: bool = False) -> Response:
@@ -34,11 +35,11 @@ def written(request: Request, stored: Stored, *, existing: bool = False) -> Resp
     headers = [("ETag", stored.etag), ("Last-Modified", http_date(stored.updated)), ("Location", address)]
     wanted = request.prefer.get("return", "representation")
     if wanted == "minimal":
-        return Response(code, b"", headers, updated=stored.updated)
+        return Response(code, b"", headers, updated=stored.updated, findings=stored.findings)
     if wanted == "OperationOutcome":
         body = encode(told_of(stored, stored if existing else None))
         return Response(code, body, headers, updated=stored.updated)
-    return Response(code, stored.json, headers, updated=stored.updated)
+    return Response(code, stored.json, headers, updated=stored.updated, findings=stored.findings)
 
 
 def shape(request: Request) -> Shape:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jiankang.foundation.record.interactions.answers import expect_content
-from jiankang.foundation.record.store import Change, prepare
+from jiankang.foundation.record.interactions.preparing import prepare_raw
+from jiankang.foundation.record.store import Change
 from jiankang.foundation.record.wire.http import JSON_TYPES, Request, Response
 from jiankang.kernel.errors import Gone, Invalid, NotFound
 from jiankang.kernel.jsontext import decode, encode
@@ -81,7 +82,7 @@ async def _change(request: Request, combine: Any) -> Response:
                 fresh[name] = combined
             else:
                 fresh.pop(name, None)
-        prepared = prepare({**old.resource, "meta": fresh}, type_name=type_name)
+        prepared = await prepare_raw(request, {**old.resource, "meta": fresh}, type_name)
         return (await tx.apply([Change("PUT", type_name, id_, prepared)]))[0]
 
     stored = await request.server.record.run(request.actor, work)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from jiankang.fhir.patch import apply_fhirpath_patch, apply_json_patch
 from jiankang.foundation.record.interactions.answers import expect_content, if_match, written
 from jiankang.foundation.record.interactions.conditions import claims, one_match
-from jiankang.foundation.record.store import Change, prepare
+from jiankang.foundation.record.interactions.preparing import prepare_raw
+from jiankang.foundation.record.store import Change
 from jiankang.foundation.record.wire.http import JSON_PATCH, JSON_TYPES, Request, Response
 from jiankang.kernel.errors import Gone, Invalid, NotFound, Unprocessable
 from jiankang.kernel.jsontext import decode
@@ -24,7 +25,7 @@ async def patch(request: Request) -> Response:
     version = if_match(request)
 
     async def work(tx: Transaction) -> Stored:
-        return await patch_in(tx, type_name, id_, document, version)
+        return await patch_in(request, tx, type_name, id_, document, version)
 
     return written(request, await request.server.record.run(request.actor, work))
 
@@ -41,7 +42,7 @@ async def conditional_patch(request: Request) -> Response:
         found = await one_match(request.server, tx, type_name, request.params)
         if found is None:
             raise NotFound(f"no {type_name} matches the condition")
-        return await patch_in(tx, type_name, found, document, version)
+        return await patch_in(request, tx, type_name, found, document, version)
 
     return written(request, await request.server.record.run(request.actor, work))
 
@@ -56,7 +57,9 @@ def read_patch(request: Request) -> Any:
     raise Invalid("a patch is a list of JSON Patch operations, or a Parameters resource of FHIRPath Patch")
 
 
-async def patch_in(tx: Transaction, type_name: str, id_: str, document: Any, version: frozenset[int] | None) -> Stored:
+async def patch_in(
+    request: Request, tx: Transaction, type_name: str, id_: str, document: Any, version: frozenset[int] | None
+) -> Stored:
     """Patch the current version, in the transaction."""
     old = (await tx.lock([(type_name, id_)]))[type_name, id_]
     if old is None or not tx.actor.restriction.permits(type_name, old.keys):
@@ -70,4 +73,5 @@ async def patch_in(tx: Transaction, type_name: str, id_: str, document: Any, ver
     )
     if not isinstance(changed, dict) or changed.get("resourceType") != type_name or changed.get("id") != id_:
         raise Unprocessable("a patch may not change resourceType or id", expression=[f"{type_name}.id"])
-    return (await tx.apply([Change("PATCH", type_name, id_, prepare(changed, type_name=type_name), version)]))[0]
+    prepared = await prepare_raw(request, changed, type_name)
+    return (await tx.apply([Change("PATCH", type_name, id_, prepared, version)]))[0]

@@ -6,11 +6,13 @@ import asyncio
 import functools
 from typing import TYPE_CHECKING, Any
 
-from jiankang.foundation.record.store import Prepared, prepare
+from jiankang.foundation.record.judging import judged, prepared
 from jiankang.kernel.errors import Invalid, TooLarge
 
 if TYPE_CHECKING:
+    from jiankang.foundation.record.store import Prepared
     from jiankang.foundation.record.wire.http import Request
+    from jiankang.foundation.record.wire.server import Server
 
 THREAD_BYTES = 64 * 1024
 """Larger bodies are prepared in a thread, so that others are answered meanwhile."""
@@ -32,5 +34,14 @@ async def prepare_raw(
         if not raw.strip():
             raise Invalid(f"the body is empty: a {type_name} is expected")
         if len(raw) > THREAD_BYTES:
-            return await asyncio.to_thread(functools.partial(prepare, raw, type_name=type_name, id_=id_))
-    return prepare(raw, type_name=type_name, id_=id_)
+            work = functools.partial(prepared, request.server.judge, raw, type_name=type_name, id_=id_)
+            return await judged_alone(request.server, await asyncio.to_thread(work), aside=True)
+    return await judged_alone(request.server, prepared(request.server.judge, raw, type_name=type_name, id_=id_))
+
+
+async def judged_alone(server: Server, one: Prepared, *, aside: bool = False) -> Prepared:
+    """The same, judged. Raises Unprocessable where the policy of its type refuses what is not valid."""
+    refused = await judged(server.judge, [one], aside=aside)
+    if refused:
+        raise refused[0]
+    return one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +19,8 @@ from jiankang.foundation.record.interactions.delete import ids_to_delete
 from jiankang.foundation.record.interactions.preparing import THREAD_BYTES
 from jiankang.foundation.record.interactions.rewriting import Names, conditional_references, logical, rewritten
 from jiankang.foundation.record.interactions.update import check_id, expect_free, expect_none
-from jiankang.foundation.record.store import Change, Prepared, Stored, prepare
+from jiankang.foundation.record.judging import judged, prepared
+from jiankang.foundation.record.store import Change, Prepared, Stored
 from jiankang.foundation.record.wire.bundles import bundle, text
 from jiankang.foundation.record.wire.http import (
     JSON,
@@ -47,9 +48,11 @@ from jiankang.kernel.ids import new_uuid7
 from jiankang.kernel.jsontext import decode, encode
 
 if TYPE_CHECKING:
+    from jiankang.foundation.record.judging import Judge
     from jiankang.foundation.record.store import Transaction
 
 _log = logging.getLogger("jiankang.api")
+_MOST_ISSUES = 100
 
 
 class _Asked(msgspec.Struct):
@@ -197,7 +200,7 @@ async def _together(request: Request, parsed: _Bundle, answers: list[bytes]) -> 
     works = [_work(request, entry, number) for number, entry in enumerate(parsed.entry)]
     try:
         await _prepare_all(request, works, _NOTHING_RESOLVED, {})
-        await request.server.record.run(request.actor, lambda tx: _write(tx, works))
+        await request.server.record.run(request.actor, lambda tx: _write(request, tx, works))
     except Problem:
         return False
     for work in works:
@@ -302,16 +305,12 @@ def _refused(problem: Problem, number: int) -> Response:
 def _placed(problem: Problem, number: int) -> list[Issue]:
     """The problem's issues, each saying which entry it is about."""
     entry = f"Bundle.entry[{number}]"
+
+    def below(place: str) -> str:
+        return f"{entry}.resource.{place.partition('.')[2]}" if "." in place else entry
+
     return [
-        Issue(
-            issue.code,
-            f"entry {number}: {issue.text}",
-            tuple(
-                f"{entry}.resource.{place.partition('.')[2]}" if "." in place else entry for place in issue.expression
-            )
-            or (entry,),
-            issue.severity,
-        )
+        replace(issue, text=f"entry {number}: {issue.text}", expression=tuple(map(below, issue.expression)) or (entry,))
         for issue in problem.issues
     ]
 
@@ -338,6 +337,8 @@ def _entry_of(response: Response) -> bytes:
     if response.status >= 400 or (response.body.startswith(b'{"resourceType":"OperationOutcome"')):
         parts.append(b'"outcome":%s' % response.body)
         return b'{"response":{%s}}' % b",".join(parts)
+    if any(issue.severity == "error" for issue in response.findings):
+        parts.append(b'"outcome":%s' % encode(outcome(response.findings)))
     resource = b'"resource":%s,' % response.body if response.body else b""
     return b'{%s"response":{%s}}' % (resource, b",".join(parts))
 
@@ -360,7 +361,7 @@ async def _transaction(request: Request, parsed: _Bundle) -> Response:
             one.result = None  # it may be done a second time
         if not plain:
             await _resolve(request, tx, works)
-        await _write(tx, works)
+        await _write(request, tx, works)
         await _check_conditions(request, tx, works)
         for one in works:
             if one.method == "GET":
@@ -448,13 +449,23 @@ async def _prepare_all(request: Request, works: list[_Work], resolved: _Resolved
     """Prepare the resources of `works`, references to `names` and to what is `resolved` replaced."""
     size = sum(len(work.raw) for work in works if work.raw)
     limit = request.server.settings.max_resource_bytes
-    if size > THREAD_BYTES:
-        await asyncio.to_thread(_prepare_each, works, resolved, names, limit)
+    judge, aside = request.server.judge, size > THREAD_BYTES
+    if judge is not None:
+        await judge.refresh()
+    if aside:
+        await asyncio.to_thread(_prepare_each, judge, works, resolved, names, limit)
     else:
-        _prepare_each(works, resolved, names, limit)
+        _prepare_each(judge, works, resolved, names, limit)
+    ready = [(work, work.prepared) for work in works if work.written and work.prepared is not None]
+    refused = await judged(judge, [prepared for _, prepared in ready], aside=aside)
+    if refused:
+        issues = [issue for place, one in refused.items() for issue in _placed(one, ready[place][0].number)]
+        raise Unprocessable(issues=issues[:_MOST_ISSUES])
 
 
-def _prepare_each(works: list[_Work], resolved: _Resolved, known: dict[str, str], limit: int) -> None:
+def _prepare_each(
+    judge: Judge | None, works: list[_Work], resolved: _Resolved, known: dict[str, str], limit: int
+) -> None:
     """Prepare every resource; all problems of all entries at once."""
     names = Names(known | resolved.addresses)
     issues: list[Issue] = []
@@ -463,27 +474,29 @@ def _prepare_each(works: list[_Work], resolved: _Resolved, known: dict[str, str]
         if not work.written:
             continue
         try:
-            work.prepared = _prepared(work, names, resolved.identifiers, limit)
+            work.prepared = _prepared(judge, work, names, resolved.identifiers, limit)
         except Problem as problem:
             kind = type(problem)
             issues += _placed(problem, work.number)
-            if len(issues) > 100:
+            if len(issues) > _MOST_ISSUES:
                 break
     if issues:
         raise kind(issues=issues)
 
 
-def _prepared(work: _Work, names: Names, identifiers: dict[str, tuple[str, str, str]], limit: int) -> Prepared:
+def _prepared(
+    judge: Judge | None, work: _Work, names: Names, identifiers: dict[str, tuple[str, str, str]], limit: int
+) -> Prepared:
     raw = work.raw or b""
     if len(raw) > limit:
         raise TooLarge(f"the resource has {len(raw)} bytes; at most {limit} are taken")
     raw = rewritten(raw, names, work.full_url)
     if not work.searches.isdisjoint(identifiers):
         raw = logical(raw, identifiers)
-    prepared = prepare(raw, type_name=work.type)
-    if work.method == "PUT" and work.id is not None and prepared.id != work.id and work.condition is None:
-        raise Invalid(f"the resource's id is {prepared.id}, the address says {work.id}", expression=[f"{work.type}.id"])
-    return prepared
+    ready = prepared(judge, raw, type_name=work.type)
+    if work.method == "PUT" and work.id is not None and ready.id != work.id and work.condition is None:
+        raise Invalid(f"the resource's id is {ready.id}, the address says {work.id}", expression=[f"{work.type}.id"])
+    return ready
 
 
 async def _resolve(request: Request, tx: Transaction, works: list[_Work]) -> None:
@@ -655,7 +668,7 @@ async def _by_identifier(request: Request, tx: Transaction, wanted: dict[str, in
     return found
 
 
-async def _write(tx: Transaction, works: list[_Work]) -> None:
+async def _write(request: Request, tx: Transaction, works: list[_Work]) -> None:
     from jiankang.foundation.record.interactions.patch import patch_in
 
     for work in works:
@@ -665,7 +678,8 @@ async def _write(tx: Transaction, works: list[_Work]) -> None:
     await _apply(tx, [work for work in doing if work.result is None])
     for work in works:
         if work.method == "PATCH":
-            work.result = await _guarded(work, patch_in(tx, work.type, work.id or "", work.patch, _version(work)))
+            doing_it = patch_in(request, tx, work.type, work.id or "", work.patch, _version(work))
+            work.result = await _guarded(work, doing_it)
 
 
 async def _apply(tx: Transaction, doing: list[_Work]) -> None:
@@ -712,6 +726,6 @@ def _entry_of_work(request: Request, work: _Work) -> bytes:
     wanted = request.prefer.get("return")
     if wanted == "representation":
         return b'{"resource":%s,%s}' % (stored.json, response)
-    if wanted == "OperationOutcome":
+    if wanted == "OperationOutcome" or any(issue.severity == "error" for issue in stored.findings):
         return b'{%s,"outcome":%s}}' % (response[:-1], encode(told_of(stored, work.existing)))
     return b"{%s}" % response

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import TYPE_CHECKING, Any
 
 from jiankang.fhir.outcome import outcome
-from jiankang.fhir.validation import Validator
+from jiankang.fhir.validation import validate as by_the_norm
 from jiankang.foundation.record.interactions.answers import expect_content
 from jiankang.foundation.record.interactions.preparing import THREAD_BYTES
+from jiankang.foundation.record.judging import findings_of
 from jiankang.foundation.record.wire.http import JSON_TYPES, Request, Response
 from jiankang.kernel.errors import Invalid, Issue
 from jiankang.kernel.jsontext import decode, encode
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MODES = ("create", "update", "delete", "profile")
-_validator = Validator()
 
 
 async def validate(request: Request) -> Response:
@@ -92,13 +93,14 @@ def _as_written(resource: Any, mode: str | None, id_: str | None) -> list[Issue]
 async def _found(request: Request, resource: Any, profiles: Sequence[str]) -> list[Issue]:
     advice = request.param("_best-practice") == "true"
 
-    def work() -> list[Issue]:
-        return list(
-            _validator.validate(resource, profiles=profiles, best_practice=advice, expected_type=request.segments[0])
-        )
-
-    large = len(request.body) > THREAD_BYTES
-    return await asyncio.to_thread(work) if large else work()
+    aside, judge = len(request.body) > THREAD_BYTES, request.server.judge
+    expected = request.segments[0]
+    if not isinstance(resource, dict) or resource.get("resourceType") != expected or judge is None:
+        work = functools.partial(by_the_norm, resource, profiles=profiles, best_practice=advice, expected_type=expected)
+        return await asyncio.to_thread(work) if aside else work()
+    await judge.refresh()
+    found = await findings_of(judge, [resource], aside=aside, profiles=profiles, best_practice=advice)
+    return list(found[0].findings)
 
 
 def _answer(issues: list[Issue], said: str = "No problem was found.") -> Response:

@@ -19,7 +19,7 @@ import zstandard
 from jiankang.kernel.errors import Invalid, TooLarge, Unavailable, UnsupportedMediaType
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from datetime import datetime
 
     from starlette.types import Receive
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jiankang.foundation.access import Actor
     from jiankang.foundation.record.store import Transaction
     from jiankang.foundation.record.wire.server import Server
+    from jiankang.kernel.errors import Issue
 
 JSON = "application/fhir+json"
 JSON_TYPES = frozenset({JSON, "application/json", "application/json+fhir", "text/json"})
@@ -80,7 +81,7 @@ class Request:
 class Response:
     """An answer before it is put on the wire; a large one as a `stream` of pieces instead of a body.
 
-    `updated` is when the version that it is about was made.
+    `updated` is when the version that it is about was made, `findings` what is to be said of what was written.
     """
 
     status: int
@@ -89,6 +90,7 @@ class Response:
     content_type: str = f"{JSON};charset=utf-8"
     stream: AsyncIterator[bytes] | None = None
     updated: datetime | None = None
+    findings: Sequence[Issue] = ()
 
 
 def http_date(moment: datetime) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
     from starlette.types import Scope
 
+    from jiankang.foundation.record.judging import Judge
     from jiankang.foundation.record.search import SearchResult
     from jiankang.foundation.record.store import Record, Stored
     from jiankang.foundation.record.wire.http import Request, Response
@@ -39,6 +40,7 @@ class Server:
     secret: bytes
     registry: Registry = field(default_factory=default_registry)
     authenticate: Authenticate = _local_operator
+    judge: Judge | None = None
     dispatch: Callable[[Request], Awaitable[Response]] = field(init=False)
     route: Callable[[str, tuple[str, ...]], Any] = field(init=False)
     routes: tuple[list[Any], list[Any]] = field(init=False)
