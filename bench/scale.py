@@ -123,14 +123,16 @@ WORK: list[tuple[str, Callable[[Questions], list[bytes]], int]] = [
 ]
 
 
-def compare(small: Filled, large: Filled, families: list[Family], rounds: int, seconds: float) -> list[float]:
-    """Print a line for each kind of work; the cost ratios."""
+def compare(
+    small: Filled, large: Filled, families: list[Family], rounds: int, seconds: float, only: str = ""
+) -> list[float]:
+    """Print a line for each kind of work whose name has `only` in it; the cost ratios."""
     count = 20_000
     asked = [questions(families, one.clones, count) for one in (small, large)]
     costs = []
     print(_HEAD, flush=True)
     with processes.ours(small.url) as one, processes.ours(large.url) as two:
-        for name, of, clients in WORK:
+        for name, of, clients in [work for work in WORK if only in work[0]]:
             sides = [(one, of(asked[0]), Result(0)), (two, of(asked[1]), Result(0))]
             for program, requests, _ in sides:
                 uvloop.run(
@@ -167,6 +169,7 @@ def main() -> int:
     options.add_argument("--base", type=int, default=100_000, help="in the small database (default 100,000)")
     options.add_argument("--seconds", type=float, default=2, help="of each round (default 2)")
     options.add_argument("--rounds", type=int, default=8, help="of both in turns (default 8)")
+    options.add_argument("--only", default="", help="work whose name has this in it")
     options.add_argument("--shared-buffers", default="2GB", help="PostgreSQL's cache (default 2GB)")
     options.add_argument("--folder", type=Path, help="keep the databases here, and use those that are there")
     given = options.parse_args()
@@ -186,7 +189,7 @@ def main() -> int:
                 for name, wanted in zip(names, (given.base, given.resources), strict=True)
             )
             print(f"-- {small.resources:,} and {large.resources:,} resources")
-            costs = compare(small, large, families, given.rounds, given.seconds)
+            costs = compare(small, large, families, given.rounds, given.seconds, given.only)
             _sizes(large)
     finally:
         if given.folder is None:

@@ -16,7 +16,7 @@ def system_clock() -> datetime:
 
 def instant(moment: datetime) -> str:
     """`moment` as a FHIR instant in UTC with milliseconds: 2026-11-23T04:05:06.789Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

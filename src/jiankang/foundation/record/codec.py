@@ -51,6 +51,10 @@ def join_text(type_name: str, id_: str, version: int, updated: datetime, payload
     return head.encode() + meta + b"}" + rest
 
 
+class UnknownDictionary(Invalid):
+    """A body was written with a dictionary that another process made."""
+
+
 class Codec:
     """Compresses with the newest dictionary and reads what any known dictionary wrote. Safe among threads."""
 
@@ -75,11 +79,6 @@ class Codec:
         """The dictionary written with; 0 while there is none."""
         return self._newest
 
-    def knows(self, blob: bytes) -> bool:
-        """Whether this codec can read `blob`."""
-        id_ = zstandard.get_frame_parameters(blob).dict_id
-        return id_ == 0 or id_ in self._dictionaries
-
     def compress(self, payload: bytes) -> bytes:
         """The bytes to store."""
         local: dict[object, Any] = cast("dict[object, Any]", self._local.__dict__)
@@ -91,13 +90,15 @@ class Codec:
         return bytes(compressor.compress(payload))
 
     def decompress(self, blob: bytes) -> bytes:
-        """The payload that was stored. Raises Invalid when its dictionary is not known (load it first)."""
+        """The payload that was stored. Raises UnknownDictionary when its dictionary is to be loaded first."""
         id_ = zstandard.get_frame_parameters(blob).dict_id
         local: dict[object, Any] = cast("dict[object, Any]", self._local.__dict__)
         decompressor = local.get(("d", id_))
         if decompressor is None:
             if id_ and id_ not in self._dictionaries:
-                raise Invalid(f"body was written with dictionary {id_}, which is not loaded", code="not-found")
+                raise UnknownDictionary(
+                    f"body was written with dictionary {id_}, which is not loaded", code="not-found"
+                )
             decompressor = zstandard.ZstdDecompressor(dict_data=self._dictionaries.get(id_))
             local["d", id_] = decompressor
         return bytes(decompressor.decompress(blob))

@@ -23,7 +23,7 @@ from jiankang.fhir.search import extract
 from jiankang.fhir.structure import check
 from jiankang.foundation.access import EVERYTHING, Actor, Audit, AuditEvent, NoAudit, compartment_key
 from jiankang.foundation.record import copying
-from jiankang.foundation.record.codec import Codec, join_text, split_text, with_meta
+from jiankang.foundation.record.codec import Codec, UnknownDictionary, join_text, split_text, with_meta
 from jiankang.foundation.record.indexing import LANES, Rows, by_lane, index_rows, resource_key
 from jiankang.foundation.record.reads import Reads
 from jiankang.kernel.clock import Clock, system_clock
@@ -591,7 +591,9 @@ class Record:
         """The payload of a stored body, fetching its dictionary when another process made it."""
         if not body:
             return b""
-        if not self.codec.knows(body):
+        try:
+            return self.codec.decompress(body)
+        except UnknownDictionary:
             await self.load_dictionaries()
         return self.codec.decompress(body)
 

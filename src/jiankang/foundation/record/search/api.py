@@ -74,7 +74,7 @@ async def search(
     _place_in(reader, query, compartment)
     runner = Runner(db, actor.restriction, registry.meaning or no_terminology)
     names, codes = types_and_codes(query.types)
-    goal = Goal(names, codes, await runner.resolved(query.criteria), query.order)
+    goal = Goal(names, codes, await runner.resolved(query.criteria), query.order, keys=bool(query.includes))
     result = SearchResult(warnings=query.warnings, params=query.used, summary=query.summary, elements=query.elements)
     address = _address(base_url, type, compartment)
     if query.count == 0 or query.summary == "count":
@@ -120,7 +120,7 @@ def _plain(page: Page) -> list[tuple[Any, ...]]:
 async def _stored(row: tuple[Any, ...], payload: Payload) -> Stored:
     rid, type_code, id_, version, updated, method, body, keys = row
     name = load().resource_names[type_code]
-    return Stored(name, id_, version, updated, False, METHODS[method], await payload(body), rid, keys=keys)
+    return Stored(name, id_, version, updated, False, METHODS[method], await payload(body), rid, keys=keys or ())
 
 
 async def _total(runner: Runner, goal: Goal, query: Query, page: Page, cursor: Cursor | None) -> int | None:

@@ -56,7 +56,8 @@ NEWEST = (SortKey("moment", True),)
 class Goal:
     """What is to be found: resources of `types` (names and codes) for which all `criteria` hold, in `order` if any.
 
-    `limit` matches are wanted; about `rows` resources of these types are there.
+    `limit` matches are wanted; about `rows` resources of these types are there. With `keys` the rows found bring the keys
+    along by which includes are followed.
     """
 
     types: tuple[str, ...]
@@ -65,6 +66,12 @@ class Goal:
     order: tuple[SortKey, ...] = ()
     limit: int = 50
     rows: int = 10_000
+    keys: bool = False
+
+    @property
+    def columns(self) -> str:
+        """What is read of a row that was found."""
+        return f"{_COLUMNS}, {'r.keys' if self.keys else 'NULL::bigint[]'}"
 
     @property
     def single(self) -> bool:
@@ -272,7 +279,7 @@ def _in_shape(goal: Goal, best: Criterion | None, size: int, counts: dict[Criter
 
 # -- writing statements ---------------------------------------------------------------------------------------------
 
-_COLUMNS = "r.rid, r.type, r.id, r.version, r.updated, r.method, r.body, r.keys"
+_COLUMNS = "r.rid, r.type, r.id, r.version, r.updated, r.method, r.body"
 
 
 class Writer:
@@ -327,7 +334,7 @@ class Writer:
         """The outermost SELECT: bodies for the rows of `inner` (rid and order columns)."""
         keys = "".join(f", m.{name}" for name in order)
         return (
-            f"SELECT 0::bigint AS overflow, {_COLUMNS}{keys} FROM ({inner}) m "
+            f"SELECT 0::bigint AS overflow, {self.goal.columns}{keys} FROM ({inner}) m "
             f"CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = m.rid OFFSET 0) r ORDER BY {by}"
         )
 
@@ -470,7 +477,7 @@ class Writer:
             f"WHERE h.n = 0 ORDER BY t.rid, i.at DESC, i.rid DESC LIMIT {limit}"
         )
         return (
-            f"{t} SELECT h.n AS overflow, {_COLUMNS}, m.k0, m.k1 "
+            f"{t} SELECT h.n AS overflow, {self.goal.columns}, m.k0, m.k1 "
             f"FROM (SELECT greatest(count(*) - {HOPS}, 0) AS n FROM t) h LEFT JOIN LATERAL ({found}) m ON TRUE "
             f"LEFT JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = m.rid OFFSET 0) r ON TRUE "
             f"ORDER BY m.k0, m.k1 DESC, m.rid DESC"
@@ -494,7 +501,7 @@ class Writer:
         candidates = f"SELECT r.rid{listed} FROM (SELECT DISTINCT rid FROM b) d {row} OFFSET 0"
         found = f"SELECT * FROM ({candidates}) c {after}ORDER BY {sorting.order_by(order, 'c')} LIMIT {limit}"
         return (
-            f"{b} SELECT h.n AS overflow, {_COLUMNS}"
+            f"{b} SELECT h.n AS overflow, {self.goal.columns}"
             f"{''.join(f', m.{name}' for name in names)} "
             f"FROM (SELECT greatest(count(*) - {CANDIDATES}, 0) AS n FROM b) h LEFT JOIN LATERAL ({found}) m ON TRUE "
             f"LEFT JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = m.rid OFFSET 0) r ON TRUE "
