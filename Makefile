@@ -31,6 +31,7 @@ conformance: setup  ## public suites as a table
 
 docs: setup  ## write the reference pages again
 	@$(RUN) tools/reference.py
+	@$(RUN) tools/guide.py
 
 crash: setup  ## long rounds of kill -9
 	@JIANKANG_CRASH_ROUNDS=20 $(RUN) -m pytest tests/crash
@@ -42,4 +43,4 @@ scale: setup  ## plans and figures at millions of resources
 	@$(RUN) bench/scale.py $(ARGS)
 
 clean:  ## take away what was made here
-	rm -rf .venv node_modules .jiankang src/jiankang/fhir/definitions/compiled
+	rm -rf .venv node_modules .jiankang src/jiankang/fhir/definitions/compiled src/jiankang/fhir/guides/built

@@ -20,6 +20,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMPS = ROOT / ".jiankang" / "stamps"
 COMPILED = ROOT / "src" / "jiankang" / "fhir" / "definitions" / "compiled"
+GUIDES = ROOT / "src" / "jiankang" / "fhir" / "guides" / "built"
 NEEDED_GB = 2
 
 
@@ -149,12 +150,25 @@ def terminology() -> None:
         done("terminology", value)
 
 
+def guides() -> None:
+    tools = ROOT / "tools"
+    sources = [tools / "guide.py", *sorted((tools / "guides").glob("*.py"))]
+    sources += sorted(path for path in (ROOT / "ig").rglob("*.*") if path.is_file())
+    sources += sorted((ROOT / "src" / "jiankang" / "fhir" / "validation" / "profiles").glob("*.py"))
+    value = digest(*sources)
+    if changed("guides", value) or not (GUIDES / "cn-hainan.tgz").exists():
+        step("building the implementation guide")
+        run(PYTHON, "tools/guide.py", "--package")
+        done("guides", value)
+
+
 def main() -> None:
     check_machine()
     environment()
     packages()
     definitions()
     terminology()
+    guides()
     print("-- ready: .venv/bin/jiankang --help", flush=True)
 
 

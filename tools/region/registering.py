@@ -25,7 +25,7 @@ def registered(person: Person, facility_reference: str) -> dict[str, Any]:
     patient: dict[str, Any] = {
         "resourceType": "Patient",
         "identifier": [
-            {"use": "official", "type": _document_type("NNCHN" if person.citizen else "PPN"), "system": system, "value": value},
+            {"use": "official", "type": _document_type("NI" if person.citizen else "PPN"), "system": system, "value": value},
         ],
         "active": True,
         "name": _names(person),
