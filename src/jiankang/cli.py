@@ -1,4 +1,4 @@
-"""The shell's front door: `jiankang serve`, `load`, `export`, `import`, `db`, `doctor`, `demo`.
+"""The shell's front door: `jiankang serve`, `load`, `export`, `import`, `db`, `terminology`, `package`, `doctor`, `demo`.
 
 Exit codes: 0 done; 1 done in part (some input was refused, it says which); 2 wrong use; 3 could not be done.
 """
@@ -79,6 +79,17 @@ def _parser() -> argparse.ArgumentParser:
     terminology.add_argument("--system-version", dest="system_version", help="of the code system")
     terminology.add_argument("--name", help="of the code system")
     terminology.add_argument("--language", help="of its displays, such as zh-CN")
+    package = add(
+        "package",
+        "Install implementation guides (FHIR packages), list and remove them.",
+        "jiankang package install cn-hainan hl7.fhir.uv.ips@2.0.0 ./own-guide.tgz",
+    )
+    package.add_argument("action", choices=["install", "list", "remove"])
+    package.add_argument("names", nargs="*", metavar="FILE|URL|NAME[@VERSION]")
+    package.add_argument("--offline", action="store_true", help="never ask the network: name what is needed as files")
+    package.add_argument("--force", action="store_true", help="put an older version in than the one installed")
+    package.add_argument("--incomplete", action="store_true", help="install without packages that cannot be had")
+    package.add_argument("--json", action="store_true", help="list for programs")
     add("doctor", "Check that everything needed is here.", "jiankang doctor")
     demo = add("demo", "Load example people, start the server and say what to try.", "jiankang demo --port 8000")
     demo.add_argument("--port", type=int, help="port to listen on (default 8000)")
@@ -228,6 +239,25 @@ def _terminology(settings: Settings, options: argparse.Namespace) -> int:
         return cli_import(url, options.paths, named, options.format, _tell)
 
 
+def _package(settings: Settings, options: argparse.Namespace) -> int:
+    from jiankang.foundation.conformance.packages import shell
+    from jiankang.foundation.record.bulk.working import server_for
+    from jiankang.main import compose
+    from jiankang.serving import database
+
+    if options.action != "list" and not options.names:
+        raise Invalid(f"name the packages to {options.action}")
+    with database(settings, shared=True) as url:
+        opening = functools.partial(server_for, url, settings, compose)
+        if options.action == "list":
+            return shell.cli_list(opening, as_json=options.json, say=_say)
+        if options.action == "remove":
+            return shell.cli_remove(opening, options.names, _tell)
+        registries = [part.strip() for part in settings.package_registries.split(",") if part.strip()]
+        wish = shell.Wish(registries, options.offline, options.force, options.incomplete)
+        return shell.cli_install(opening, options.names, wish, _tell)
+
+
 def _doctor(settings: Settings, _: argparse.Namespace) -> int:
     from jiankang.doctor import checks
 
@@ -286,7 +316,7 @@ def _demo(settings: Settings, _: argparse.Namespace) -> int:
 
 
 _COMMANDS = {
-    "serve": _serve, "load": _load, "export": _export, "import": _import, "db": _db, "terminology": _terminology, "doctor": _doctor, "demo": _demo,
+    "serve": _serve, "load": _load, "export": _export, "import": _import, "db": _db, "terminology": _terminology, "package": _package, "doctor": _doctor, "demo": _demo,
 }  # fmt: skip
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from jiankang.kernel.settings import Settings
 
 _FOUNDATION = Path(__file__).parent / "foundation"
-MIGRATIONS = (_FOUNDATION / "record" / "migrations", _FOUNDATION / "terminology" / "migrations")
+MIGRATIONS = tuple(_FOUNDATION / room / "migrations" for room in ("record", "terminology", "conformance"))
 
 
 def signing_key(settings: Settings) -> bytes:

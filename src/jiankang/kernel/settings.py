@@ -56,6 +56,10 @@ class Settings:
         "What becomes of a resource that is not valid by norm, profiles and codes: `refuse` it, `flag` it (stored with a tag), "
         "`warn` (told, stored as it is), or `shape` (only the shape is checked). `flag, Patient=refuse` says it for one type.",
     )
+    package_registries: str = _setting(
+        "https://packages.fhir.org,https://registry.npmjs.org",
+        "Where `jiankang package install NAME` asks for FHIR packages, one after another.",
+    )
     conditional_delete: str = _setting(
         "multiple", "`multiple`: a conditional delete takes all that matches; `single`: 412."
     )
