@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jiankang.foundation.record.feed import renumber
 from jiankang.kernel import log
+from jiankang.kernel.collecting import collect_seldom
 from jiankang.kernel.errors import Forbidden, Unavailable
 from jiankang.kernel.migrations import migrate
 from jiankang.kernel.postgres import EmbeddedPostgres, start_embedded
@@ -231,6 +232,7 @@ async def _tell(server: uvicorn.Server, ready: Event) -> None:
     """Say when we are ready, and stop when the parent is gone."""
     while not server.started:  # noqa: ASYNC110 - uvicorn sets a flag, not an event
         await asyncio.sleep(0.01)
+    collect_seldom()
     ready.set()
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -42,6 +42,12 @@ class Validator:
         self._terminology = terminology or PACKAGES
         self._good_codings: set[tuple[Any, Any, Any]] = set()
 
+    def asking(self, terminology: Terminology) -> Validator:
+        """The same with another terminology, compiled profiles kept."""
+        made = Validator(terminology=terminology, unknown_extensions=self._unknown_extensions)
+        made.profiles = self.profiles
+        return made
+
     def validate(
         self,
         resource: object,

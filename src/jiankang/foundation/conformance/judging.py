@@ -47,7 +47,8 @@ class ConformanceJudge:
         self.record = record
         self.shelf = shelf
         self.room = room
-        self._tools = self._fresh_tools()
+        answers = Answers()
+        self._tools = (Validator(shelf, answers), answers)
         self._stamp = -1
         self._looked = -LOOK_SECONDS
         self._changes = -1
@@ -87,14 +88,10 @@ class ConformanceJudge:
             async with self.room.asking() as codes:  # profiles are counted there, too
                 stamp = codes.memory.stamp
             if stamp != self._stamp:
-                await self.shelf.refresh()
+                answers, other = Answers(), await self.shelf.refresh()
+                self._tools = (Validator(self.shelf, answers) if other else self._tools[0].asking(answers), answers)
                 self._stamp = stamp
-                self._tools = self._fresh_tools()
             self._looked, self._changes = looked, changes
 
     def _is_fresh(self) -> bool:
         return time.monotonic() - self._looked < LOOK_SECONDS and self._changes == self.record.definitional
-
-    def _fresh_tools(self) -> tuple[Validator, Answers]:
-        answers = Answers()
-        return Validator(self.shelf, answers), answers

@@ -25,6 +25,7 @@ from jiankang.foundation.access import LOCAL_OPERATOR
 from jiankang.foundation.record.dictionaries import improve
 from jiankang.foundation.record.judging import NOT_VALID, is_flagged, judged, prepared
 from jiankang.foundation.record.store import Change, Prepared, Record
+from jiankang.kernel.collecting import collect_seldom
 from jiankang.kernel.errors import Problem
 from jiankang.kernel.settings import Settings
 
@@ -326,6 +327,7 @@ _worker: _Worker | None = None
 def _open_worker(database_url: str, compose: Compose | None, validation: str) -> None:
     global _worker  # noqa: PLW0603 - one for each process of the pool
     _worker = _Worker(database_url, compose, validation)
+    collect_seldom()
 
 
 def _load_piece(piece: Piece) -> Tally:

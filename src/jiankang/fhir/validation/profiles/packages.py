@@ -52,9 +52,15 @@ class NormPackage:
 def newest(versions: Iterable[str], version: str | None = None) -> str | None:
     """The newest of some versions, of those that fit where one is named ("1.0" fits 1.0.2); None when none does."""
     fitting = [each for each in versions if version is None or each == version or each.startswith(version + ".")]
-    return max(fitting, key=_order) if fitting else None
+    return max(fitting, key=version_order) if fitting else None
 
 
-def _order(version: str) -> tuple[tuple[int, str], ...]:
-    """Versions in order: numbers as numbers."""
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in version.replace("-", ".").split("."))
+def version_order(version: str) -> tuple[Any, ...]:
+    """What versions are sorted by: numbers as numbers, 1.0.0-ballot before 1.0.0 (https://semver.org/#spec-item-11)."""
+    core, _, before = version.partition("+")[0].partition("-")
+    return _parts(core, words=-1), not before, _parts(before, words=1)
+
+
+def _parts(text: str, *, words: int) -> tuple[tuple[int, int, str], ...]:
+    numbers = ((part.isdecimal() and len(part) < 20, part) for part in text.split("."))
+    return tuple((0, int(part), "") if number else (words, 0, part) for number, part in numbers)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jiankang.foundation.record.judging import judged, prepared
 from jiankang.foundation.record.store import Prepared
+from jiankang.kernel.collecting import collect_seldom
 from jiankang.kernel.errors import Issue, Problem
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _open(opening: Opening) -> None:
     global _apart  # noqa: PLW0603 - one for each process
     with contextlib.suppress(Problem, OSError):  # without it every line is left to who asks
         _apart = _Apart(opening)
+        collect_seldom()
 
 
 def _prepare(raws: Sequence[bytes], type_name: str | None, whole: Collection[str]) -> Ready:

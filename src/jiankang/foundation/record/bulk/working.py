@@ -28,6 +28,7 @@ from jiankang.foundation.record.bulk.importing import Import
 from jiankang.foundation.record.bulk.jobs import Job, Lost
 from jiankang.foundation.record.bulk.preparing import Helper, Opening
 from jiankang.kernel import log
+from jiankang.kernel.collecting import collect_seldom
 from jiankang.kernel.errors import Problem
 from jiankang.kernel.settings import Settings
 
@@ -193,6 +194,7 @@ async def server_for(database_url: str, settings: Settings, compose: Compose | N
         if compose is not None:
             compose(app.server)
         async with Catalogue(record, app.server.registry).running(indexing=False):
+            collect_seldom()
             yield app.server
 
 
