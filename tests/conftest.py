@@ -16,10 +16,10 @@ from psycopg import conninfo
 
 from jiankang.kernel.migrations import migrate
 from jiankang.kernel.postgres import start_embedded
+from jiankang.main import MIGRATIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
-MIGRATIONS = [ROOT / "src" / "jiankang" / "foundation" / room / "migrations" for room in ("record", "terminology", "conformance")]
 
 # `make test` tries little and the same each time; `make fuzz` (HYPOTHESIS_PROFILE=long) much, and anew each time.
 _UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
