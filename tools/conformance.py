@@ -1,6 +1,8 @@
 """Runs outside suites against the code and prints how much of each passes: `python tools/conformance.py [--failures]`.
 
-Suites: the official FHIRPath tests for R4, FHIRPath Patch, JSON Patch. They are read from `../shared/conformance`.
+Suites: the official FHIRPath tests for R4, FHIRPath Patch and JSON Patch (read from `../shared/conformance`), the norm's own
+examples (npm hl7.fhir.r4.examples) validated and sent through XML and back, the examples of IPS 2.0 (npm hl7.fhir.uv.ips)
+against its profiles. A suite that is not here is left out, and says so.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ from jiankang.fhir.path import PathSyntaxError, compile_path
 from jiankang.fhir.path.functions import truth
 from jiankang.fhir.path.numbers import to_string
 from jiankang.fhir.path.values import shape, system_value, type_of
+from jiankang.fhir.validation import ListedTerminology, Validator
+from jiankang.fhir.validation.profiles import Definitions
+from jiankang.fhir.xml import from_xml as from_fhir_xml
+from jiankang.fhir.xml import to_xml
 from jiankang.kernel import jsontext
 from jiankang.kernel.errors import Problem
 
@@ -228,20 +234,92 @@ def _resource_in(element: Any) -> dict[str, Any] | None:
     return None if inside is None else from_xml(inside)
 
 
+# ---- validation and XML
+
+MODULES = Path(__file__).resolve().parent.parent / "node_modules"
+# What defines the norm itself: types, codes, operations, and the bundles and indexes of them.
+DEFINITIONS = frozenset(
+    {"CapabilityStatement", "CodeSystem", "CompartmentDefinition", "ConceptMap", "ImplementationGuide", "NamingSystem",
+     "OperationDefinition", "SearchParameter", "StructureDefinition", "StructureMap", "ValueSet", "ig", "package"}
+)  # fmt: skip
+_LARGE = 2_000_000
+_IPS = "hl7.fhir.uv.ips"
+
+
+def examples() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The norm's examples that are not definitions."""
+    folder = MODULES / "hl7.fhir.r4.examples"
+    if not folder.is_dir():
+        raise FileNotFoundError(folder)
+    for path in sorted(folder.glob("*.json")):
+        if path.name.split("-")[0].removesuffix(".json") in DEFINITIONS or path.stat().st_size > _LARGE:
+            continue
+        resource = jsontext.decode(path.read_bytes())
+        if "resourceType" in resource and not _of_definitions(resource):
+            yield path.name, resource
+
+
+def _of_definitions(resource: dict[str, Any]) -> bool:
+    """Whether this is a Bundle of definitions."""
+    entries = resource.get("entry") or [{}] if resource["resourceType"] == "Bundle" else [{}]
+    kinds = {each.get("resource", {}).get("resourceType") for each in entries}
+    return bool(kinds) and kinds <= DEFINITIONS
+
+
+def validated() -> Iterator[Outcome]:
+    """Each example is valid."""
+    for name, resource in examples():
+        yield Outcome("examples", name, _first_error(Validator(), resource))
+
+
+def through_xml() -> Iterator[Outcome]:
+    """Each example is the same after JSON → XML → JSON."""
+    for name, resource in examples():
+        again = from_fhir_xml(to_xml(resource))
+        yield Outcome("examples", name, None if _sorted(again) == _sorted(resource) else "it comes back changed")
+
+
+def ips() -> Iterator[Outcome]:
+    """Each example of the International Patient Summary conforms to the profiles that it claims."""
+    folder = MODULES / _IPS
+    if not folder.is_dir():
+        raise FileNotFoundError(folder)
+    content = [jsontext.decode(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+    of_type = {name: [each for each in content if each.get("resourceType") == name] for name in DEFINITIONS}
+    codes = ListedTerminology(of_type["ValueSet"], of_type["CodeSystem"])
+    validator = Validator(Definitions(of_type["StructureDefinition"]), codes)
+    for path in sorted((folder / "example").glob("*.json")):
+        yield Outcome("examples", path.name, _first_error(validator, jsontext.decode(path.read_bytes())))
+
+
+def _first_error(validator: Validator, resource: dict[str, Any]) -> str | None:
+    return next((each.text for each in validator.validate(resource) if each.severity == "error"), None)
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
 ALL: dict[str, Callable[[], Iterator[Outcome]]] = {
     "FHIRPath R4": fhirpath,
     "JSON Patch": json_patch,
     "FHIRPath Patch": fhirpath_patch,
+    "R4 examples are valid": validated,
+    "R4 examples through XML and back": through_xml,
+    "IPS 2.0 examples conform": ips,
 }
 
 
 def main(arguments: list[str]) -> int:
     """Print a table of groups and suites; with --failures also what failed and why."""
-    if not SUITES.exists():
-        print(f"The suites are not here: {SUITES} is absent.")
-        return 1
     for suite, run in ALL.items():
-        outcomes = list(run())
+        try:
+            outcomes = list(run())
+        except FileNotFoundError as missing:
+            print(f"{suite:<36} not here: {missing.filename or missing}\n")
+            continue
         groups: dict[str, list[Outcome]] = {}
         for outcome in outcomes:
             groups.setdefault(outcome.group, []).append(outcome)

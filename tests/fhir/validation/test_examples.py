@@ -40,7 +40,6 @@ BUNDLES_OF_DEFINITIONS = {
 MISTAKES = {
     "DeviceMetric-example.json": "its parent is a DeviceDefinition, the definition says Device",
     "DeviceUseStatement-example.json": "its reason is a Procedure, which the definition does not allow",
-    "Library-zika-virus-intervention-logic.json": "urn:oid: without an OID behind it",
     "MedicationRequest-medrx0301.json": "its dispenser is a Practitioner, the definition says Organization",
     "Observation-clinical-gender.json": "its performer is an Encounter, which the definition does not allow",
     "Questionnaire-qs1.json": "items without the linkId that every item must have",

@@ -265,6 +265,9 @@ def test_what_is_wrong_is_told_with_its_rule_and_place(name):
 
 
 WARNED = {
+    "a canonical that is to become an OID": (
+        {"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": "urn:oid:X.Y.Z"},
+        "canonical-syntax", "QuestionnaireResponse.questionnaire"),
     "a concept outside an extensible set": (
         patient(maritalStatus={"coding": [{"system": "https://example.org/x", "code": "y"}]}), "binding-extensible", "Patient.maritalStatus"),
     "a wrong display": (

@@ -135,7 +135,9 @@ def explain_url(value: Any) -> str | None:
 
 
 def explain_canonical(value: Any) -> str | None:
-    """A URI that names a definition, perhaps with |version."""
+    """A URI that names a definition, perhaps with |version. A name like urn:oid:X.Y.Z, for one to come, is only doubtful."""
+    if value.__class__ is str and value.startswith("urn:oid:") and not (_find_space(value) or _find_control(value)):
+        return None
     return explain_uri(value, "canonical")
 
 

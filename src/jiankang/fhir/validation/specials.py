@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jiankang.fhir.definitions import load
 from jiankang.fhir.path.narrative import is_safe_narrative
 from jiankang.fhir.search import ucum
+from jiankang.fhir.structure.primitives import match_oid
 from jiankang.fhir.structure.references import target_type
 from jiankang.fhir.validation.context import MAX_REMEMBERED
 from jiankang.fhir.validation.findings import ERROR, WARNING, Found, note, under
@@ -96,6 +97,8 @@ def canonical_rules(found: Found, step: str, value: Any, context: Context) -> Fo
         return note(
             found, step, (WARNING, "value", "canonical-syntax"), "A canonical is an absolute URL.", "an absolute URL"
         )
+    if base.startswith("urn:oid:") and not match_oid(base):
+        return note(found, step, (WARNING, "value", "canonical-syntax"), "This is not an OID.", "urn:oid: and an OID")
     if len(good_canonicals) < MAX_REMEMBERED:
         good_canonicals.add(value)
     return found
