@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import conninfo
 
+from jiankang.fhir.search import default_registry
 from jiankang.kernel.migrations import migrate
 from jiankang.kernel.postgres import start_embedded
 from jiankang.main import MIGRATIONS
@@ -41,6 +42,13 @@ def server_url(tmp_path_factory: pytest.TempPathFactory):
     import shutil
 
     shutil.rmtree(f"/tmp/jiankang-test-{os.getpid()}", ignore_errors=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_terminology_of_others():
+    """The registry of search parameters is one for a process: a file's platform lends it its terminology, and takes it back."""
+    yield
+    default_registry().meaning = None
 
 
 def _named(url: str, name: str) -> str:
