@@ -260,7 +260,7 @@ class _Worker:
         return await self._lines(Piece(piece.path, 0, tuple(bytes(entry.resource) for entry in parsed.entry)))
 
     async def _bundle(self, piece: Piece, raw: bytes, count: int) -> Tally:
-        from jiankang.foundation.record.interactions.transaction import process
+        from jiankang.foundation.record.interactions.bundles import process
         from jiankang.foundation.record.wire.http import JSON, Request
 
         headers = {"content-type": JSON, "prefer": "return=minimal"}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from jiankang.foundation.record.bulk import routes as bulk
 from jiankang.foundation.record.interactions import (
+    bundles,
     capabilities,
     create,
     delete,
@@ -16,7 +17,6 @@ from jiankang.foundation.record.interactions import (
     patch,
     read,
     search,
-    transaction,
     update,
     validate,
 )
@@ -48,7 +48,7 @@ _TABLE = (
     Route("GET", ("metadata",), "capabilities", capabilities.capabilities),
     Route("GET", (), "search-system", search.search_system),
     Route("POST", ("_search",), "search-system", search.search_system),
-    Route("POST", (), "transaction", transaction.process),
+    Route("POST", (), "transaction", bundles.process),
     Route("GET", ("_history",), "history-system", history.history_system),
     Route("GET", ("_bulk", "id"), "bulk-status", bulk.status),
     Route("DELETE", ("_bulk", "id"), "bulk-cancel", bulk.cancel),

@@ -26,7 +26,7 @@ from jiankang.foundation.record.bulk.parts import Part, Step, advance, count, lo
 from jiankang.foundation.record.bulk.preparing import Helper, Ready, prepare_lines
 from jiankang.foundation.record.bulk.sources import located
 from jiankang.foundation.record.dictionaries import improve
-from jiankang.foundation.record.interactions.transaction import process
+from jiankang.foundation.record.interactions.bundles import process
 from jiankang.foundation.record.loading import kind_of, open_plain
 from jiankang.foundation.record.store import Change, Prepared
 from jiankang.foundation.record.wire.http import JSON, Request
