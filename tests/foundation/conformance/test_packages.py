@@ -10,6 +10,7 @@ import json
 import tarfile
 from pathlib import Path
 
+import httpx
 import pytest
 
 from jiankang.fhir.guides import own_packages
@@ -19,14 +20,19 @@ from jiankang.foundation.conformance.packages import (
     fetching,
     install,
     installed,
+    installing,
     read_package,
     reading,
     remove,
 )
 from jiankang.foundation.conformance.packages.installing import newer
 from jiankang.foundation.conformance.packages.shell import Wish, cli_install, cli_list, cli_remove
+from jiankang.foundation.record.api import create_fhir_app
 from jiankang.foundation.record.bulk.working import server_for
 from jiankang.foundation.record.judging import findings_of
+from jiankang.foundation.record.reindexing import Catalogue
+from jiankang.foundation.record.reindexing.passes import Pace, Passes
+from jiankang.foundation.record.store import Record
 from jiankang.kernel.errors import Conflict, Invalid, NotFound, Problem, TooLarge, Unavailable, Unprocessable
 from jiankang.kernel.jsontext import decode
 from jiankang.kernel.settings import Settings
@@ -34,6 +40,7 @@ from jiankang.main import compose
 
 ROOT = Path(__file__).resolve().parents[3]
 BASE = "https://example.org/guide"
+JSON = "application/fhir+json"
 
 
 def archive(*resources, name="own.guide", version="1.0.0", files=(), **manifest):
@@ -173,7 +180,8 @@ async def test_what_is_missing_is_named_and_nothing_is_installed(server):
     assert (await install(server.record, package(profile(), dependencies=wants), incomplete=True)).written == 1
 
 
-async def test_a_resource_that_is_none_leaves_nothing_half_installed(server):
+async def test_a_resource_that_is_none_leaves_nothing_half_installed(server, monkeypatch):
+    monkeypatch.setattr(installing, "_AT_ONCE", 1)
     with pytest.raises(Unprocessable, match="StructureDefinition/named is not valid"):
         await install(server.record, package(codes("a"), SET, profile(kind=7)))
     with pytest.raises(Problem):
@@ -192,11 +200,142 @@ async def test_what_others_wrote_before_is_left_alone(server):
     mine = {**codes("a", "mine"), "id": "mine"}
     outcome = await install(server.record, package(mine, {**codes("x"), "url": f"{BASE}/more"}, name="second.guide"))
     assert outcome.left == (f"CodeSystem {BASE}/codes|1.0.0",)
-    [brought] = next(one.brought for one in await installed(server.record) if one.name == "second.guide")
-    assert brought[1].startswith("own-")  # the id was taken by another url
+    brought = next(one.brought for one in await installed(server.record) if one.name == "second.guide")
+    assert {id_.partition("-")[0] for _, id_, url, _ in brought if url.endswith("/more")} == {"own"}
+    assert ("CodeSystem", "own", f"{BASE}/more", "1.0.0") not in brought  # the id was taken by another url
     assert (await current(server, "CodeSystem", "own")).resource["concept"] == codes("a")["concept"]
     await remove(server.record, "second.guide")
     assert await names(server) == {("first.guide", "1.0.0", 1)}
+    assert not (await current(server, "CodeSystem", "own")).deleted
+
+
+async def test_what_a_person_wrote_before_stays_when_the_package_goes(server):
+    from jiankang.foundation.access import LOCAL_OPERATOR
+    from jiankang.foundation.record.store import Change, prepare
+
+    by_hand = Change("PUT", "CodeSystem", "by-hand", prepare({**codes("a"), "id": "by-hand"}))
+    await server.record.run(LOCAL_OPERATOR, lambda tx: tx.apply([by_hand]))
+    outcome = await install(server.record, package(codes("a", "b"), SET))
+    assert (outcome.written, outcome.left) == (1, (f"CodeSystem {BASE}/codes|1.0.0",))
+    await remove(server.record, "own.guide")
+    assert (await current(server, "CodeSystem", "by-hand")).version == 1
+
+
+async def test_what_two_packages_bring_stays_until_both_are_gone(server):
+    await install(server.record, package(codes("a"), name="first.guide"))
+    await install(server.record, package({**codes("a"), "id": "elsewhere"}, name="second.guide"))
+    for _ in range(2):  # once more changes nothing
+        assert (await install(server.record, package(codes("a"), name="second.guide"))).written == 0
+    await remove(server.record, "first.guide")
+    assert (await current(server, "CodeSystem", "own")).version == 1
+    await remove(server.record, "second.guide")
+    with pytest.raises(Problem, match="deleted"):
+        await current(server, "CodeSystem", "own")
+
+
+async def test_a_package_does_not_write_over_what_another_brought(server):
+    await install(server.record, package(codes("a"), name="first.guide"))
+    await install(server.record, package(codes("b", version="2.0.0"), name="second.guide"))
+    assert (await current(server, "CodeSystem", "own")).resource["version"] == "1.0.0"
+    [(_, id_, _, _)] = next(one.brought for one in await installed(server.record) if one.name == "second.guide")
+    assert (await current(server, "CodeSystem", id_)).resource["version"] == "2.0.0"
+    await install(server.record, package(codes("c", version="3.0.0"), name="first.guide", version="3.0.0"))
+    assert (await current(server, "CodeSystem", "own")).resource["version"] == "3.0.0"
+    assert (await current(server, "CodeSystem", id_)).resource["version"] == "2.0.0"
+
+
+def naming(id_, value):
+    return {
+        "resourceType": "NamingSystem", "id": id_, "name": "Numbers", "status": "active", "kind": "identifier",
+        "date": "2026-01-01", "uniqueId": [{"type": "uri", "value": value}],
+    }  # fmt: skip
+
+
+async def test_resources_without_url_and_two_versions_of_one_url_are_upgraded_each(server):
+    both = [codes("a"), {**codes("b", version="2.0.0"), "id": "own2"}]
+    systems = [naming("n1", "urn:test:1"), naming("n2", "urn:test:2")]
+    await install(server.record, package(*both, *systems))
+    outcome = await install(server.record, package(*both, *systems, version="1.1.0"))
+    assert (outcome.written, outcome.removed, outcome.left) == (4, 0, ())
+    for id_, version in (("own", "1.0.0"), ("own2", "2.0.0")):
+        stored = await current(server, "CodeSystem", id_)
+        assert (stored.version, stored.resource["version"]) == (2, version)
+    for one in systems:
+        assert (await current(server, "NamingSystem", one["id"])).resource["uniqueId"] == one["uniqueId"]
+    await install(server.record, package(naming("n1", "urn:test:9"), name="other.guide"))
+    assert (await current(server, "NamingSystem", "n1")).resource["uniqueId"][0]["value"] == "urn:test:1"
+
+
+async def test_what_was_deleted_by_hand_comes_back_with_an_upgrade_and_does_not_hinder_removal(server):
+    from jiankang.foundation.access import LOCAL_OPERATOR
+    from jiankang.foundation.record.store import Change
+
+    async def delete():
+        await server.record.run(LOCAL_OPERATOR, lambda tx: tx.apply([Change("DELETE", "CodeSystem", "own")]))
+
+    await install(server.record, package(codes("a"), SET))
+    await delete()
+    await install(server.record, package(codes("a"), SET, version="1.1.0"))
+    assert (await current(server, "CodeSystem", "own")).version == 3
+    await delete()
+    assert len((await remove(server.record, "own.guide")).brought) == 2
+
+
+async def test_a_profile_whose_narrative_alone_is_wrong_comes_without_it(server):
+    outcome = await install(server.record, package(profile(text={"status": "generated"}), codes("a")))
+    assert (outcome.written, outcome.bare) == (2, ("StructureDefinition/named",))
+    assert "text" not in (await current(server, "StructureDefinition", "named")).resource
+
+
+async def test_an_older_version_of_what_it_leans_on_is_not_enough(server):
+    await install(server.record, package(codes("a"), name="below", version="1.0.0"))
+    for enough in ("1.0.0", "1.0.0-ballot", "1.0.x", "0.9", "current"):
+        await install(server.record, package(SET, name="above", dependencies={"below": enough}))
+    with pytest.raises(Unprocessable, match=r"leans on below@1\.1\.0 \(below@1\.0\.0 is installed\)"):
+        await install(server.record, package(SET, name="above", dependencies={"below": "1.1.0"}))
+
+
+async def test_what_is_built_in_may_go_although_others_name_it(server):
+    await install(server.record, package(codes("a"), name="hl7.terminology.r4"))
+    await install(server.record, package(SET, name="above", dependencies={"hl7.terminology.r4": "6.5.0"}))
+    assert (await remove(server.record, "hl7.terminology.r4")).version == "1.0.0"
+
+
+async def test_the_norm_itself_is_no_guide(server):
+    with pytest.raises(Unprocessable, match="built in"):
+        await install(server.record, package(profile(), name="hl7.fhir.r4.core", version="4.0.1"))
+
+
+@pytest.fixture
+async def client(database_url):
+    """The API with custom search parameters; its `record` beside it."""
+    async with Record.open(database_url) as record:
+        app = create_fhir_app(record, settings=Settings(), secret=b"k" * 16)
+        compose(app.server)
+        passes = Passes(record, app.server.registry, Pace(batch=50, quiet_seconds=0, settle_seconds=0))
+        transport = httpx.ASGITransport(app=app)
+        made = httpx.AsyncClient(transport=transport, base_url="http://t", headers={"content-type": JSON})
+        async with Catalogue(record, app.server.registry, passes).running(), made:
+            made.record = record
+            yield made
+
+
+async def test_codes_and_search_parameters_of_a_package_answer_over_the_api(client):
+    named = {"resourceType": "Patient", "id": "nick", "name": [{"use": "nickname", "text": "Xiao Bai"}]}
+    for one in (named, {**named, "id": "other", "name": [{"text": "Xiao Bai"}]}):
+        assert (await client.put(f"/Patient/{one['id']}", content=json.dumps(one))).status_code == 201
+    assert (await client.get("/Patient", params={"nickname": "xiao"})).status_code == 400
+    await install(client.record, package(profile(), codes("a", "b"), SET, NICKNAME))
+    expanded = (await client.get("/ValueSet/$expand", params={"url": f"{BASE}/set"})).json()
+    assert [each["display"] for each in expanded["expansion"]["contains"]] == ["A", "B"]
+    for _ in range(300):
+        found = await client.get("/Patient", params={"nickname": "xiao"})
+        if found.status_code == 200:
+            break
+        await asyncio.sleep(0.02)
+    assert [each["resource"]["id"] for each in found.json().get("entry", [])] == ["nick"], found.text
+    await remove(client.record, "own.guide")
+    assert (await client.get("/ValueSet/$expand", params={"url": f"{BASE}/set"})).status_code == 404
 
 
 async def test_two_installations_at_once_come_one_after_the_other(server, database_url):
@@ -379,8 +518,13 @@ def test_a_name_is_asked_of_one_registry_after_another(registry):
     where = ("https://a.example/", "https://b.example")
     assert fetched("own.guide", registries=where).version == "1.10.0"
     assert fetched("own.guide@1.9.0", registries=where).version == "1.9.0"
-    assert fetched("own.guide#1.x", registries=where).version == "1.10.0"
-    with pytest.raises(Unavailable, match=r"a\.example"):
+    for newest in ("#1.x", "#1.10.x", "@latest"):
+        assert fetched(f"own.guide{newest}", registries=where).version == "1.10.0"
+    assert fetched("own.guide@1.9.x", registries=where).version == "1.9.0"
+    untagged = json.loads(registry["https://b.example/own.guide"])
+    registry["https://b.example/own.guide"] = json.dumps({"versions": untagged["versions"]}).encode()
+    assert fetched("own.guide", registries=where).version == "1.10.0"
+    with pytest.raises(Unavailable, match=r"own\.guide@3\.0\.0 was not found; a\.example could not be asked: down"):
         fetched("own.guide@3.0.0", registries=where)
     with pytest.raises(NotFound, match="no registry has"):
         fetched("own.guide@3.0.0", registries=where[1:])
@@ -392,6 +536,23 @@ def test_what_is_not_what_the_registry_promised_is_refused(registry):
         registry["https://a.example/x"] = archive(version="1.10.0")
         with pytest.raises(Invalid, match="digests differ"):
             fetched("own.guide", registries=["https://a.example"])
+
+
+def test_a_package_that_is_another_one_than_was_asked_for_is_refused(registry):
+    registry["https://a.example/own.guide"] = listing(**{"1.10.0": {"tarball": "https://a.example/x"}})
+    registry["https://a.example/x"] = archive(version="1.9.0")
+    with pytest.raises(Invalid, match=r"own\.guide@1\.10\.0 calls itself own\.guide@1\.9\.0"):
+        fetched("own.guide", registries=["https://a.example"])
+
+
+@pytest.mark.parametrize("answer", [b"<html>down for repairs</html>", b"[]", b'{"versions": 1}'])
+def test_a_registry_that_talks_nonsense_is_passed_over(registry, answer):
+    registry["https://a.example/own.guide"] = answer
+    registry["https://b.example/own.guide"] = listing(**{"1.10.0": {"tarball": "https://b.example/x"}})
+    registry["https://b.example/x"] = archive(version="1.10.0")
+    assert fetched("own.guide", registries=["https://a.example", "https://b.example"]).version == "1.10.0"
+    with pytest.raises(Unavailable, match=r"what a\.example says is not understood"):
+        fetched("own.guide", registries=["https://a.example"])
 
 
 def test_nothing_is_fetched_offline(registry, tmp_path):

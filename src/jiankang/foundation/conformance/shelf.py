@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import zstandard
+
 from jiankang.fhir.definitions import load
 from jiankang.fhir.validation.profiles.packages import newest
 from jiankang.foundation.record.codec import join_text
@@ -25,12 +27,12 @@ TYPE = "StructureDefinition"
 DECODED = 200
 
 _NAMES = "SELECT rid, version FROM resource WHERE type = %s AND NOT deleted"
-_BODIES = "SELECT rid, id, version, updated, body FROM resource WHERE rid = ANY(%s::bigint[])"
+_BODIES = "SELECT rid, id, version, updated, body FROM resource WHERE rid = ANY(%s::bigint[]) AND NOT deleted"
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One StructureDefinition: what it is chosen by, and its text."""
+    """One StructureDefinition: what it is chosen by, and its text, compressed."""
 
     rid: int
     version: int
@@ -40,7 +42,7 @@ class Held:
     kind: str
     derivation: str
     title: str
-    text: bytes
+    packed: bytes
 
 
 class Shelf:
@@ -89,7 +91,7 @@ class Shelf:
         held, decoded = versions[chosen], self._decoded
         found = decoded.get(held.rid)
         if found is None or found[0] is not held:
-            found = (held, decode(held.text))
+            found = (held, decode(zstandard.decompress(held.packed)))
             decoded[held.rid] = found
             if len(decoded) > DECODED:
                 decoded.popitem(last=False)
@@ -109,7 +111,10 @@ def _read(rid: int, version: int, text: bytes) -> Held:
         return found if isinstance(found, str) else ""
 
     title = said("title") or said("name") or said("url")
-    return Held(rid, version, said("url"), said("version"), said("type"), said("kind"), said("derivation"), title, text)
+    return Held(
+        rid, version, said("url"), said("version"), said("type"), said("kind"), said("derivation"), title,
+        zstandard.compress(text),
+    )  # fmt: skip
 
 
 _SHELVES: WeakKeyDictionary[Record, Shelf] = WeakKeyDictionary()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from jiankang.fhir.guides import own_packages
+from jiankang.fhir.validation.profiles.packages import version_order
 from jiankang.foundation.conformance.packages.reading import MOST_BYTES, Package, read_package
 from jiankang.kernel.errors import Invalid, NotFound, TooLarge, Unavailable
 from jiankang.kernel.jsontext import decode
@@ -64,42 +65,53 @@ def _from_registry(
 ) -> Package:  # fmt: skip
     silent: list[str] = []
     for registry in registries:
+        host = urlsplit(registry).hostname or registry
         try:
-            listed = decode(_read(f"{registry.rstrip('/')}/{quote(name)}"))
-        except Unavailable as problem:
-            silent.append(f"{registry}: {problem}")
-            continue
+            chosen = _chosen(_read(f"{registry.rstrip('/')}/{quote(name)}"), name, version)
         except NotFound:
             continue
-        chosen = _chosen(listed, name, version)
-        if chosen is None:
-            continue
-        progress(f"-- fetching {name}@{chosen['version']} from {registry}")
-        address = str(chosen.get("dist", {}).get("tarball") or chosen.get("url") or "")
-        archive = _read(address)
-        _check(archive, chosen.get("dist", {}), f"{name}@{chosen['version']}")
-        return read_package(io.BytesIO(archive), f"{name}@{chosen['version']}")
+        except Unavailable as problem:
+            silent.append(f"{host} could not be asked: {problem}")
+        except Invalid:
+            silent.append(f"what {host} says is not understood")
+        else:
+            if chosen is not None:
+                progress(f"-- fetching {name}@{chosen['version']} from {host}")
+                return _promised(chosen, name)
+    label = f"{name}@{version}" if version else name
     if silent:
-        raise Unavailable("no registry could be asked: " + "; ".join(silent))
-    raise NotFound(f"no registry has {name}{'@' + version if version else ''}")
+        raise Unavailable(f"{label} was not found; {'; '.join(silent)}")
+    raise NotFound(f"no registry has {label}")
 
 
-def _chosen(listed: Any, name: str, version: str | None) -> dict[str, Any] | None:
+def _promised(chosen: dict[str, Any], name: str) -> Package:
+    """The package that a registry describes. Raises Invalid where what comes is something else."""
+    label = f"{name}@{chosen['version']}"
+    said = chosen.get("dist")
+    dist: dict[str, Any] = said if isinstance(said, dict) else {}
+    archive = _read(str(dist.get("tarball") or chosen.get("url") or ""))
+    _check(archive, dist, label)
+    package = read_package(io.BytesIO(archive), label)
+    if package.label != label:
+        raise Invalid(f"what came for {label} calls itself {package.label}: nothing was installed")
+    return package
+
+
+def _chosen(answer: bytes, name: str, version: str | None) -> dict[str, Any] | None:
     """What a registry says of the version asked for; of the latest when none is, or of the newest "1.0.x"."""
+    listed = decode(answer)
     versions = listed.get("versions") if isinstance(listed, dict) else None
     if not isinstance(versions, dict):
         raise Invalid(f"the registry's answer about {name} is not understood")
-    if version is None:
-        version = str(listed.get("dist-tags", {}).get("latest") or max(versions, default=""))
+    tags = listed.get("dist-tags")
+    version = version or "latest"
+    if version not in versions and isinstance(tags, dict) and isinstance(tags.get(version), str):
+        version = tags[version]
+    if version not in versions and (version == "latest" or version.endswith(".x")):
+        start = "" if version == "latest" else version[:-1]
+        version = max((each for each in versions if each.startswith(start)), key=version_order, default=version)
     found = versions.get(version)
-    if found is None and version.endswith(".x"):
-        fitting = sorted((each for each in versions if each.startswith(version[:-1])), key=_numbers)
-        found = versions.get(fitting[-1]) if fitting else None
-    return found if isinstance(found, dict) else None
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(part) if part.isdigit() else -1 for part in re.split(r"[.-]", version)]
+    return {"version": version, **found} if isinstance(found, dict) else None
 
 
 def _check(archive: bytes, promised: dict[str, Any], label: str) -> None:

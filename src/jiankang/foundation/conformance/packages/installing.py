@@ -6,14 +6,14 @@ parameters) like everything written there. https://hl7.org/fhir/packages.html
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from jiankang.fhir.validation.profiles.packages import version_order
 from jiankang.foundation.access import LOCAL_OPERATOR
-from jiankang.foundation.record.indexing import column, uri_key
+from jiankang.foundation.conformance.packages.placing import Name, placed
 from jiankang.foundation.record.store import Change, Prepared, prepare
 from jiankang.kernel.database import translated
 from jiankang.kernel.errors import Conflict, NotFound, Problem, Unprocessable
@@ -26,14 +26,16 @@ if TYPE_CHECKING:
     from jiankang.foundation.conformance.packages.reading import Content, Package
     from jiankang.foundation.record.store import Record, Transaction
 
-Name = tuple[str, str, str, str]
-"""Type, id, url and version of a resource that a package brought."""
-
-OURS = ("hl7.fhir.r4.", "hl7.terminology", "hl7.fhir.uv.extensions")
-"""Packages that are part of the platform: the norm itself, HL7's codes, its general extensions."""
+NORM = ("hl7.fhir.r4.", "hl7.fhir.core")
+"""Packages that are the norm itself."""
+EXTENSIONS = "hl7.fhir.uv.extensions"
+"""HL7's general extensions. Those of R4 are part of the norm; later ones are known once this package is installed."""
+OURS = (*NORM, "hl7.terminology", EXTENSIONS)
+"""Packages that nothing needs to wait for: what they bring is part of the platform."""
 
 _LEANT_ON = frozenset({"StructureDefinition", "ValueSet", "CodeSystem", "ConceptMap", "SearchParameter"})
 _ALONE = key64("conformance:packages")
+_AT_ONCE = 250
 _INSERT = """
 INSERT INTO package (name, version, canonical, title, requires, brought) VALUES (%s, %s, %s, %s, %s, %s)
 ON CONFLICT (name) DO UPDATE SET version = excluded.version, canonical = excluded.canonical, title = excluded.title,
@@ -64,13 +66,14 @@ class Outcome:
     """What an installation did.
 
     `written` and `removed` are numbers of resources, `left` those that are there by other hands, `unfit` those that are
-    no valid R4 and were left out; `before` is the version that was installed.
+    no valid R4 and were left out, `bare` those whose narrative was; `before` is the version that was installed.
     """
 
     package: Package
     written: int
     left: tuple[str, ...]
     unfit: tuple[str, ...]
+    bare: tuple[str, ...]
     removed: int
     before: str | None
 
@@ -99,11 +102,12 @@ def is_ours(name: str) -> bool:
     return name.startswith(OURS)
 
 
-def missing(package: Package, present: Iterable[str]) -> list[str]:
-    """What the package leans on and is not there, as name@version."""
-    known = set(present)
+def missing(package: Package, present: Mapping[str, str]) -> list[str]:
+    """What the package leans on and is not `present` (versions by name), or only in an older version, as name@version."""
     return [
-        f"{name}@{version}" for name, version in package.requires.items() if name not in known and not is_ours(name)
+        f"{name}@{version}"
+        for name, version in package.requires.items()
+        if not is_ours(name) and (name not in present or newer(version, present[name]))
     ]
 
 
@@ -120,69 +124,48 @@ async def install(
     Raises Unprocessable when it leans on a package that is not there (unless `incomplete`) or holds a resource that is
     none, Conflict for an older version than the one installed (unless `force`). Nothing is half-installed.
     """
-    progress(f"-- {package.label}: reading {len(package.contents)} resources")
-    ready, unfit = _prepared(package)
+    if package.name.startswith(NORM):
+        raise Unprocessable(f"{package.label} is the norm itself, which is built in: there is nothing to install")
 
     async def work(tx: Transaction) -> Outcome:
         await tx.db.execute("SELECT pg_advisory_xact_lock(%s)", (_ALONE,))
         known = {one.name: one for one in await _installed(tx.db)}
-        absent = [] if incomplete else missing(package, known)
-        if absent:
-            raise Unprocessable(f"{package.label} leans on {', '.join(absent)}: install that first")
-        before = known.get(package.name)
-        if before is not None and newer(before.version, package.version) and not force:
-            raise Conflict(
-                f"{before.label} is installed, which is newer than {package.label}; --force puts the older one in"
-            )
-        return await _put(tx, package, ready, unfit, before, known)
+        _refuse(package, known, force=force, incomplete=incomplete)
+        return await _put(tx, package, known.pop(package.name, None), known.values(), progress)
 
-    progress(f"-- {package.label}: writing")
     return await record.run(LOCAL_OPERATOR, work)
 
 
-def _prepared(package: Package) -> tuple[list[tuple[Content, Prepared]], list[str]]:
-    """The resources ready to be written; of those that nothing leans on, what is wrong with the ones left out."""
-    ready: list[tuple[Content, Prepared]] = []
-    unfit: list[str] = []
-    for content in package.contents:
-        try:
-            ready.append((content, prepare(content.text, type_name=content.type)))
-        except Problem as problem:
-            text = f"{content.type}/{content.id} is not valid: {problem.issues[0].text}"
-            if content.type in _LEANT_ON:
-                raise Unprocessable(f"{package.label}: {text}") from None
-            unfit.append(text)
-    return ready, unfit
+def _refuse(package: Package, known: Mapping[str, Installed], *, force: bool, incomplete: bool) -> None:
+    absent = [] if incomplete else missing(package, {one.name: one.version for one in known.values()})
+    if absent:
+        there = [known[name].label for name in (label.partition("@")[0] for label in absent) if name in known]
+        note = f" ({', '.join(there)} is installed)" if there else ""
+        raise Unprocessable(f"{package.label} leans on {', '.join(absent)}{note}: install that first")
+    before = known.get(package.name)
+    if before is not None and newer(before.version, package.version) and not force:
+        raise Conflict(
+            f"{before.label} is installed, which is newer than {package.label}; --force puts the older one in"
+        )
 
 
 async def _put(
     tx: Transaction,
     package: Package,
-    ready: list[tuple[Content, Prepared]],
-    unfit: list[str],
     before: Installed | None,
-    known: Mapping[str, Installed],
+    others: Collection[Installed],
+    progress: Callable[[str], None],
 ) -> Outcome:
-    own = {(type_name, url): id_ for type_name, id_, url, _ in (before.brought if before else ())}
-    changes: list[Change] = []
-    brought: list[Name] = []
-    left: list[str] = []
-    for content, prepared in ready:
-        id_ = own.get((content.type, content.url))
-        if id_ is None and not await _is_there(tx, content):
-            id_ = await _free_id(tx, content)
-        if id_ is None:
-            left.append(f"{content.type} {content.url}|{content.version}")
-            continue
-        prepared.id = prepared.resource["id"] = id_
-        brought.append((content.type, id_, content.url, content.version))
-        changes.append(Change("PUT", content.type, id_, prepared))
-    kept = {name[:2] for name in brought} | {
-        name[:2] for one in known.values() if one is not before for name in one.brought
-    }
-    gone = [name for name in (before.brought if before else ()) if name[:2] not in kept]
-    changes += [Change("DELETE", type_name, id_) for type_name, id_, _, _ in gone]
-    await tx.apply(changes)
+    held = {name[:2] for one in others for name in one.brought}
+    mine = before.brought if before else ()
+    both = list(zip(package.contents, await placed(tx, package.contents, mine, held), strict=True))
+    there = [(one, place.id) for one, place in both if not place.written or place.id is None]
+    done = _Done()
+    await _write(tx, package, [(one, place.id) for one, place in both if place.written and place.id], done, progress)
+    brought = [*done.names, *((one.type, id_, one.url, one.version) for one, id_ in there if id_)]
+    kept = {name[:2] for name in brought} | held
+    gone = [name for name in mine if name[:2] not in kept]
+    await tx.apply([Change("DELETE", type_name, id_) for type_name, id_, _, _ in gone])
     await tx.db.execute(
         _INSERT,
         (
@@ -190,38 +173,66 @@ async def _put(
             encode(package.requires).decode(), encode([list(name) for name in brought]).decode(),
         ),
     )  # fmt: skip
+    left = tuple(f"{one.type} {one.url or one.id}|{one.version}" for one, _ in there)
     was = before.version if before else None
-    return Outcome(package, len(brought), tuple(left), tuple(unfit), len(gone), was)
+    return Outcome(package, len(done.names), left, tuple(done.unfit), tuple(done.bare), len(gone), was)
 
 
-async def _free_id(tx: Transaction, content: Content) -> str | None:
-    """The id to write it under: its own where that is free, else one that goes by its URL."""
-    for id_ in (content.id, _other_id(content)):
-        old = await tx.get(content.type, id_)
-        if old is None or old.deleted or old.resource.get("url", "") == content.url:
-            return id_
-    return None
+@dataclass(slots=True)
+class _Done:
+    """What came of writing: names of what is written, what is wrong with what is not, what lost its narrative."""
+
+    names: list[Name] = field(default_factory=list)
+    unfit: list[str] = field(default_factory=list)
+    bare: list[str] = field(default_factory=list)
 
 
-def _other_id(content: Content) -> str:
-    digest = hashlib.blake2b(content.url.encode(), digest_size=4).hexdigest()
-    return f"{content.id[:55]}-{digest}"
+async def _write(
+    tx: Transaction,
+    package: Package,
+    wanted: Sequence[tuple[Content, str]],
+    done: _Done,
+    progress: Callable[[str], None],
+) -> None:
+    """Write resources under their ids, some hundred at a time: no more of them are in memory unpacked."""
+    for start in range(0, len(wanted), _AT_ONCE):
+        part = wanted[start : start + _AT_ONCE]
+        progress(f"-- {package.label}: resources {start + 1} to {start + len(part)} of {len(wanted)}")
+        await tx.apply([change for one, id_ in part if (change := _change(package, one, id_, done)) is not None])
 
 
-async def _is_there(tx: Transaction, content: Content) -> bool:
-    """Whether somebody else wrote this very version of it before: that is left as it is."""
-    if not content.url:
-        return False
-    key = uri_key(content.type, "url", content.url)
-    cursor = await tx.db.execute(
-        f"SELECT r.id FROM idx AS i JOIN resource AS r ON r.rid = i.rid WHERE i.{column(key)} = %s AND NOT r.deleted",
-        (key,),
-    )
-    for (id_,) in await cursor.fetchall():
-        stored = await tx.get(content.type, id_)
-        if stored is not None and str(stored.resource.get("version", "")) == content.version:
-            return True
-    return False
+def _change(package: Package, content: Content, id_: str, done: _Done) -> Change | None:
+    """A resource to be written; None for one that is not valid and that nothing leans on."""
+    label = f"{content.type}/{content.id}"
+    try:
+        prepared, whole = _prepared(content)
+    except Problem as problem:
+        text = f"{label} is not valid: {problem.issues[0].text}"
+        if content.type in _LEANT_ON:
+            raise Unprocessable(f"{package.label}: {text}") from None
+        done.unfit.append(text)
+        return None
+    if not whole:
+        done.bare.append(label)
+    done.names.append((content.type, id_, content.url, content.version))
+    prepared.id = prepared.resource["id"] = id_
+    return Change("PUT", content.type, id_, prepared)
+
+
+def _prepared(content: Content) -> tuple[Prepared, bool]:
+    """The resource, without its narrative where only that is wrong; whether it is whole."""
+    text = content.text
+    try:
+        return prepare(text, type_name=content.type), True
+    except Unprocessable as problem:
+        narrative = f"{content.type}.text"
+        if not all(
+            issue.expression and f"{issue.expression[0]}.".startswith(f"{narrative}.") for issue in problem.issues
+        ):
+            raise
+    resource = decode(text)
+    del resource["text"]
+    return prepare(resource, type_name=content.type), False
 
 
 async def remove(record: Record, name: str) -> Installed:
@@ -233,7 +244,7 @@ async def remove(record: Record, name: str) -> Installed:
         package = known.pop(name, None)
         if package is None:
             raise NotFound(f"{name} is not installed")
-        leaning = [one.label for one in known.values() if name in one.requires]
+        leaning = [] if is_ours(name) else [one.label for one in known.values() if name in one.requires]
         if leaning:
             raise Conflict(f"{', '.join(leaning)} leans on {name}: remove that first")
         others = {each[:2] for one in known.values() for each in one.brought}
@@ -245,12 +256,5 @@ async def remove(record: Record, name: str) -> Installed:
 
 
 def newer(one: str, other: str) -> bool:
-    """Whether version `one` comes after `other` (https://semver.org/#spec-item-11)."""
-    return _order(one) > _order(other)
-
-
-def _order(version: str) -> tuple[list[int], int, list[tuple[int, int, str]]]:
-    core, _, before = version.partition("+")[0].partition("-")
-    numbers = [int(part) if part.isdigit() else -1 for part in core.split(".")]
-    parts = [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in before.split(".")] if before else []
-    return numbers, 0 if before else 1, parts
+    """Whether version `one` comes after `other`."""
+    return version_order(one) > version_order(other)

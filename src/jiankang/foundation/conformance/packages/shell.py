@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jiankang.foundation.conformance.packages.fetching import fetched
 from jiankang.foundation.conformance.packages.installing import (
+    EXTENSIONS,
     Installed,
     Outcome,
     install,
@@ -46,13 +47,14 @@ def cli_install(opening: Opening, wanted: Sequence[str], wish: Wish, tell: Say) 
     async def work() -> int:
         async with opening() as server:
             record = server.record
-            present = {one.name for one in await installed(record)}
+            present = {one.name: one.version for one in await installed(record)}
             try:
                 queue = _in_order([_fetched(one, wish, tell) for one in wanted])
                 queue = _with_needed(queue, present, wish, tell)
             except Problem as problem:
-                tell(f"{problem}")
+                tell(f"BAD  {problem}")
                 return 1
+            _tell_of_extensions(queue, present, tell)
             failed = 0
             for package in queue:
                 try:
@@ -72,13 +74,13 @@ def _fetched(wanted: str, wish: Wish, tell: Say) -> Package:
     return fetched(wanted, registries=wish.registries, offline=wish.offline, progress=tell)
 
 
-def _with_needed(queue: list[Package], present: set[str], wish: Wish, tell: Say) -> list[Package]:
+def _with_needed(queue: list[Package], present: Mapping[str, str], wish: Wish, tell: Say) -> list[Package]:
     """The packages and, before each, those that it leans on and that are not there yet."""
     found: dict[str, Package] = {one.name: one for one in queue}
     waiting = list(queue)
     while waiting:
         package = waiting.pop()
-        for label in missing(package, {*present, *found}):
+        for label in missing(package, {**present, **{one.name: one.version for one in found.values()}}):
             tell(f"-- {package.label} leans on {label}")
             try:
                 needed = _fetched(label, wish, tell)
@@ -93,6 +95,16 @@ def _with_needed(queue: list[Package], present: set[str], wish: Wish, tell: Say)
             found[needed.name] = needed
             waiting.append(needed)
     return _in_order(list(found.values()))
+
+
+def _tell_of_extensions(queue: Sequence[Package], present: Iterable[str], tell: Say) -> None:
+    there = {*present, *(one.name for one in queue)}
+    for package in queue:
+        for name, version in package.requires.items():
+            if name.startswith(EXTENSIONS) and name not in there:
+                tell(
+                    f"-- {package.label} names {name}@{version}: install it, too, for extensions that are newer than R4"
+                )
 
 
 def _in_order(packages: list[Package]) -> list[Package]:
@@ -115,7 +127,11 @@ def _told(outcome: Outcome, tell: Say) -> None:
     was = f" (was {outcome.before})" if outcome.before else ""
     gone = f", {outcome.removed} taken away" if outcome.removed else ""
     tell(f"ok   {outcome.package.label}{was}: {outcome.written} resources{gone}")
-    for word, names in (("left as it was", outcome.left), ("left out", outcome.unfit)):
+    for word, names in (
+        ("is there already", outcome.left),
+        ("left out", outcome.unfit),
+        ("without its narrative", outcome.bare),
+    ):
         for name in names[:10]:
             tell(f"     {word}: {name}")
         if len(names) > 10:
