@@ -43,4 +43,4 @@ scale: setup  ## plans and figures at millions of resources
 	@$(RUN) bench/scale.py $(ARGS)
 
 clean:  ## take away what was made here
-	rm -rf .venv node_modules .jiankang src/jiankang/fhir/definitions/compiled src/jiankang/fhir/guides/built
+	rm -rf .venv node_modules .jiankang src/jiankang/fhir/definitions/compiled src/jiankang/fhir/guides/built src/jiankang/ui/static

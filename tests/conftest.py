@@ -87,6 +87,18 @@ def platform(server_url: str, template: str):
         db.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@pytest.fixture(scope="module")
+def pages(platform: Any) -> Any:
+    """The pages over the record of `platform`."""
+    return module_at("pages.py").Pages(platform)
+
+
+@pytest.fixture(scope="session")
+def complaints() -> Any:
+    """Tells what is wrong with the HTML of a page, given it and its language."""
+    return module_at("pages.py").complaints
+
+
 @pytest.fixture(scope="session")
 def served() -> Any:
     """The module that runs `jiankang serve` as a process of its own."""

@@ -20,6 +20,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMPS = ROOT / ".jiankang" / "stamps"
 COMPILED = ROOT / "src" / "jiankang" / "fhir" / "definitions" / "compiled"
+STATIC = ROOT / "src" / "jiankang" / "ui" / "static"
 GUIDES = ROOT / "src" / "jiankang" / "fhir" / "guides" / "built"
 NEEDED_GB = 2
 
@@ -162,6 +163,14 @@ def guides() -> None:
         done("guides", value)
 
 
+def pages() -> None:
+    value = digest(ROOT / "tools" / "assets.py", ROOT / "package-lock.json")
+    if changed("pages", value) or not (STATIC / "tabler.css").exists():
+        step("copying style sheets and scripts of the pages")
+        run(PYTHON, "tools/assets.py")
+        done("pages", value)
+
+
 def main() -> None:
     check_machine()
     environment()
@@ -169,6 +178,7 @@ def main() -> None:
     definitions()
     terminology()
     guides()
+    pages()
     print("-- ready: .venv/bin/jiankang --help", flush=True)
 
 

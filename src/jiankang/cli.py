@@ -269,33 +269,17 @@ def _doctor(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _demo(settings: Settings, _: argparse.Namespace) -> int:
-    """Real input beside the checkout when it is there, else people made by our own generator."""
-    from jiankang.foundation.record.loading import load_paths
-    from jiankang.main import compose
+    """Example people and our own guide, once; then the server, and what to try."""
     from jiankang.serving import bind, database, serve
-
-    load = functools.partial(
-        load_paths, workers=settings.workers, progress=_tell, compose=compose, validation=settings.validation
-    )
 
     if settings.port:
         bind(settings.host, settings.port).close()
-    real = ROOT.parent / "shared" / "data" / "synthea"
     marker = settings.data / "demo-loaded"
     with database(settings, shared=True) as url:
         if marker.exists():
             _tell("-- the example people are loaded already")
-        elif real.is_dir():
-            _tell("-- loading the Synthea bundles")
-            load(url, [real])
         else:
-            with tempfile.TemporaryDirectory() as folder:
-                _tell("-- making people of Chengmai and loading them")
-                generator = ROOT / "tools" / "region" / "generate.py"
-                subprocess.run(  # noqa: S603
-                    [sys.executable, str(generator), "--people", "60", "--seed", "1", "--out", folder], check=True
-                )
-                load(url, [Path(folder)])
+            _load_example(settings, url)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
 
@@ -303,6 +287,7 @@ def _demo(settings: Settings, _: argparse.Namespace) -> int:
         _say(text)
         base = text.rsplit(" ", 1)[-1]
         _say(
+            f"in a browser: {base.removesuffix('fhir')}\n"
             "try:\n"
             f"  curl -s '{base}/Patient?_count=3&_pretty=true'\n"
             f"  curl -s '{base}/Observation?code=http://loinc.org|8302-2&_sort=-date&_count=5&_pretty=true'\n"
@@ -313,6 +298,33 @@ def _demo(settings: Settings, _: argparse.Namespace) -> int:
         )
 
     return serve(settings, say)
+
+
+def _load_example(settings: Settings, url: str) -> None:
+    """Real input beside the checkout when it is there, else people made by our own generator; and our own guide."""
+    from jiankang.foundation.conformance.packages import shell
+    from jiankang.foundation.record.bulk.working import server_for
+    from jiankang.foundation.record.loading import load_paths
+    from jiankang.main import compose
+
+    _tell("-- installing the guide cn-hainan")
+    opening = functools.partial(server_for, url, settings, compose)
+    shell.cli_install(opening, ["cn-hainan"], shell.Wish(offline=True), _tell)
+    load = functools.partial(
+        load_paths, workers=settings.workers, progress=_tell, compose=compose, validation=settings.validation
+    )
+    real = ROOT.parent / "shared" / "data" / "synthea"
+    if real.is_dir():
+        _tell("-- loading the Synthea bundles")
+        load(url, [real])
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        _tell("-- making people of Chengmai and loading them")
+        generator = ROOT / "tools" / "region" / "generate.py"
+        subprocess.run(  # noqa: S603
+            [sys.executable, str(generator), "--people", "60", "--seed", "1", "--out", folder], check=True
+        )
+        load(url, [Path(folder)])
 
 
 _COMMANDS = {

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from jiankang.foundation.conformance import ConformanceJudge, read_policy, shelf_of
+from jiankang import __version__
+from jiankang.foundation.conformance import ConformanceJudge, add_operations, read_policy, shelf_of
+from jiankang.foundation.conformance.pages import HELD
+from jiankang.foundation.conformance.pages import PAGES as VALIDATION_PAGES
 from jiankang.foundation.record.api import create_fhir_app
 from jiankang.foundation.record.bulk.working import Runner
 from jiankang.foundation.record.bulk.working import main as work_at_one_job
 from jiankang.foundation.record.dictionaries import tend
 from jiankang.foundation.record.reindexing import Catalogue
 from jiankang.foundation.record.store import Record
-from jiankang.foundation.terminology import SearchCodes, catch_up, open_room
+from jiankang.foundation.terminology import SearchCodes, catch_up, open_room, terminology_capabilities
+from jiankang.foundation.terminology.pages import PAGES as TERMINOLOGY_PAGES
 from jiankang.kernel.errors import Problem
+from jiankang.ui import HANDLERS, MIDDLEWARE, Site, State, front_page, show_patterns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -79,8 +85,46 @@ def compose(server: Server) -> None:
     """Bring the rooms together that a process works with, besides the record itself."""
     room = open_room(server.record)
     server.registry.meaning = lambda db: SearchCodes(room, db)
+    server.terminology = functools.partial(terminology_capabilities, room)
     policies = read_policy(server.settings.validation)
     server.judge = ConformanceJudge(policies, server.record, shelf_of(server.record), room)
+    add_operations()
+
+
+async def health(request: Request) -> JSONResponse:
+    """Whether this process can reach its database."""
+    if (why := await _down(request)) is not None:
+        return JSONResponse({"status": "down", "why": why}, status_code=503)
+    return JSONResponse({"status": "up"})
+
+
+async def _down(request: Request) -> str | None:
+    """Why the database cannot be reached; None when it can."""
+    try:
+        async with request.app.state.record.pool.connection(timeout=2) as db:
+            await db.execute("SELECT 1")
+    except (Problem, OSError, Exception) as error:  # noqa: BLE001 - any failure is the answer
+        return type(error).__name__
+    return None
+
+
+async def _state(request: Request) -> State:
+    """What the front page tells of the server."""
+    server: Server = request.app.state.server
+    if await _down(request) is not None:
+        return State(False, __version__)
+    if server.judge is not None:
+        await server.judge.refresh()
+    return State(True, __version__, ((HELD, len(shelf_of(server.record).profiles())),))
+
+
+def create_pages(lifespan: Any = None) -> Starlette:
+    """The pages of all rooms; they ask the FHIR server that is put into `state.server`."""
+    routes = [Route("/", front_page(_state)), Route("/-/patterns", show_patterns), Route("/health", health)]
+    site = Site((VALIDATION_PAGES, TERMINOLOGY_PAGES), routes)
+    app = Starlette(routes=site.routes, middleware=MIDDLEWARE, exception_handlers=HANDLERS, lifespan=lifespan)
+    app.state.site = site
+    return app
 
 
 def create_app(settings: Settings, database_url: str) -> Platform:
@@ -100,6 +144,7 @@ def create_app(settings: Settings, database_url: str) -> Platform:
             app.state.record = record
             platform.fhir = create_fhir_app(record, settings=settings, secret=key)
             compose(platform.fhir.server)
+            app.state.server = platform.fhir.server
             tending = asyncio.gather(tend(record), catch_up(record))
             catalogue = Catalogue(record, platform.fhir.server.registry)
             async with catalogue.running(), Runner(platform.fhir.server, database_url, module="jiankang.main"):
@@ -108,19 +153,7 @@ def create_app(settings: Settings, database_url: str) -> Platform:
             with suppress(asyncio.CancelledError):
                 await tending
 
-    async def health(request: Request) -> JSONResponse:
-        """Whether this process can reach its database."""
-        try:
-            async with request.app.state.record.pool.connection(timeout=2) as db:
-                await db.execute("SELECT 1")
-        except (Problem, OSError, Exception) as error:  # noqa: BLE001 - any failure is the answer
-            return JSONResponse({"status": "down", "why": type(error).__name__}, status_code=503)
-        return JSONResponse({"status": "up"})
-
-    async def front(_: Request) -> PlainTextResponse:
-        return PlainTextResponse("健康 Jiankang. The record's API is at /fhir (try /fhir/metadata).\n")
-
-    platform = Platform(Starlette(routes=[Route("/", front), Route("/health", health)], lifespan=lifespan))
+    platform = Platform(create_pages(lifespan))
     return platform
 
 

@@ -14,6 +14,7 @@ from jiankang.foundation.record.judging import POLICIES, Judgement, Question
 from jiankang.kernel.errors import Invalid
 
 if TYPE_CHECKING:
+    from jiankang.fhir.validation.profiles import ProfileBook
     from jiankang.foundation.conformance.shelf import Shelf
     from jiankang.foundation.record.store import Record
     from jiankang.foundation.terminology import Terminology
@@ -53,6 +54,11 @@ class ConformanceJudge:
         self._looked = -LOOK_SECONDS
         self._changes = -1
         self._lock = asyncio.Lock()
+
+    @property
+    def profiles(self) -> ProfileBook:
+        """The profiles in force, compiled as they are asked for."""
+        return self._tools[0].profiles
 
     def policy(self, type_name: str) -> str:
         """What becomes of a resource of this type that is not valid."""

@@ -25,12 +25,10 @@ from jiankang.foundation.access import LOCAL_OPERATOR
 from jiankang.foundation.record.dictionaries import improve
 from jiankang.foundation.record.judging import NOT_VALID, is_flagged, judged, prepared
 from jiankang.foundation.record.store import Change, Prepared, Record
-from jiankang.kernel.collecting import collect_seldom
 from jiankang.kernel.errors import Problem
 from jiankang.kernel.settings import Settings
 
 if TYPE_CHECKING:
-    from jiankang.foundation.record.api import FhirApp
     from jiankang.foundation.record.wire.server import Server
 
 Progress = Callable[[str], None]
@@ -221,16 +219,13 @@ class _Worker:
     """A process that loads: its own event loop, its own connections."""
 
     def __init__(self, database_url: str, compose: Compose | None, validation: str) -> None:
-        from jiankang.foundation.record.api import create_fhir_app
+        from jiankang.foundation.record.bulk.working import server_for
 
         self.loop = asyncio.new_event_loop()
-        self._opened = Record.open(database_url, connections=2)
-        self.record: Record = self.loop.run_until_complete(self._opened.__aenter__())
         limits = Settings(max_bundle_entries=1_000_000, max_bundle_bytes=1 << 31, validation=validation)
-        app: Any = create_fhir_app(self.record, settings=limits, secret=b"loading")
-        self.app: FhirApp = app
-        if compose is not None:
-            compose(self.app.server)
+        self._opened = server_for(database_url, limits, compose)
+        self.server = self.loop.run_until_complete(self._opened.__aenter__())
+        self.record = self.server.record
         self._tended = time.monotonic()
 
     def load(self, piece: Piece) -> Tally:
@@ -264,7 +259,7 @@ class _Worker:
         from jiankang.foundation.record.wire.http import JSON, Request
 
         headers = {"content-type": JSON, "prefer": "return=minimal"}
-        request = Request(self.app.server, LOCAL_OPERATOR, "POST", (), [], headers, raw, "")
+        request = Request(self.server, LOCAL_OPERATOR, "POST", (), [], headers, raw, "")
         try:
             answer = await process(request)
         except Problem as problem:
@@ -292,7 +287,7 @@ class _Worker:
     async def _judged(self, piece: Piece, tally: Tally) -> list[tuple[int, Prepared]]:
         """The lines that may be written, with their numbers."""
         found: list[tuple[int, Prepared]] = []
-        judge = self.app.server.judge
+        judge = self.server.judge
         wrong: list[tuple[int, Problem]] = []
         for number, line in enumerate(piece.lines, piece.first + 1):
             try:
@@ -327,7 +322,6 @@ _worker: _Worker | None = None
 def _open_worker(database_url: str, compose: Compose | None, validation: str) -> None:
     global _worker  # noqa: PLW0603 - one for each process of the pool
     _worker = _Worker(database_url, compose, validation)
-    collect_seldom()
 
 
 def _load_piece(piece: Piece) -> Tally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jiankang.foundation.terminology.capabilities import terminology_capabilities
 from jiankang.foundation.terminology.codes import Codes, Terminology
 from jiankang.foundation.terminology.keeping import catch_up
 from jiankang.foundation.terminology.model import Coding, Concept, System, UnknownSystem, UnknownValueSet
@@ -21,5 +22,6 @@ __all__ = [
     "catch_up",
     "open_room",
     "stamp",
+    "terminology_capabilities",
     "terminology_of",
 ]

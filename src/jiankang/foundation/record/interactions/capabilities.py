@@ -9,7 +9,7 @@ from jiankang import __version__
 from jiankang.fhir.definitions import load
 from jiankang.foundation.record.wire.http import Request, Response
 from jiankang.kernel.clock import instant
-from jiankang.kernel.errors import Invalid
+from jiankang.kernel.errors import Invalid, NotSupported
 from jiankang.kernel.jsontext import encode
 
 if TYPE_CHECKING:
@@ -24,19 +24,17 @@ async def capabilities(request: Request) -> Response:
     mode = request.param("mode") or "full"
     if mode not in {"full", "normative", "terminology"}:
         raise Invalid(f"mode={mode} is not known: use full, normative or terminology")
-    value = _terminology(request) if mode == "terminology" else statement(request.server, request.base_url)
+    if mode != "terminology":
+        value = statement(request.server, request.base_url)
+    elif request.server.terminology is not None:
+        value = await request.server.terminology(request)
+    else:
+        raise NotSupported("there is no terminology service here")
     body = encode(value)
     etag = f'W/"{blake2b(body, digest_size=8).hexdigest()}"'
     if etag in request.headers.get("if-none-match", ""):
         return Response(304, b"", [("ETag", etag)])
     return Response(200, body, [("ETag", etag)])
-
-
-def _terminology(request: Request) -> dict[str, Any]:
-    return {
-        "resourceType": "TerminologyCapabilities", "status": "active", "date": _DATE, "kind": "instance",
-        "implementation": {"description": "Jiankang", "url": request.base_url}, "codeSearch": "explicit",
-    }  # fmt: skip
 
 
 def statement(server: Server, base_url: str) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Server:
     registry: Registry = field(default_factory=default_registry)
     authenticate: Authenticate = _local_operator
     judge: Judge | None = None
+    terminology: Callable[[Request], Awaitable[dict[str, Any]]] | None = None
     dispatch: Callable[[Request], Awaitable[Response]] = field(init=False)
     route: Callable[[str, tuple[str, ...]], Any] = field(init=False)
     routes: tuple[list[Any], list[Any]] = field(init=False)
