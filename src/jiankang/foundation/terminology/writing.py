@@ -19,7 +19,8 @@ LANES = 16
 _CONCEPT = "system, n, last, flags, code, display, parents, ancestors, facts, more, words"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\x00": ""})
 _INACTIVE = frozenset({"inactive", "retired"})
-_BATCH = 2_000
+_BATCH = 100  # some ten kilobytes: PostgreSQL takes them in while the next are made
+_REMEMBERED = 50_000
 
 
 def drafts_of(concepts: Iterable[dict[str, Any]], parent: str | None = None) -> Iterator[Draft]:
@@ -77,6 +78,7 @@ class Rows:
         self.system = system
         self.hierarchy = hierarchy
         self._names: dict[str, int] = {}
+        self._values: dict[tuple[str, str], int] = {}
 
     def row(self, number: int, draft: Draft) -> str:
         """The COPY line of the concept that came as `number`."""
@@ -109,7 +111,13 @@ class Rows:
             if name not in names:
                 names[name] = fact(self.system, name)
             facts.add(names[name])
-            facts.add(fact(self.system, name, value_text(each)))
+            value = (name, value_text(each))
+            known = self._values.get(value)
+            if known is None:
+                known = fact(self.system, *value)
+                if len(self._values) < _REMEMBERED:
+                    self._values[value] = known
+            facts.add(known)
         return facts
 
 

@@ -27,7 +27,7 @@ async def show_system(request: Request) -> Response:
         system = await codes.system(url, version or None)
         versions = await codes.versions(url) if isinstance(system, System) else []
         tree = await _tree(request, codes, system, version) if not text else {}
-        found = await _found(request, codes, system, version, text) if text else {}
+        found = await _found(request, codes, system, text) if text else {}
     return page(
         request, "terminology/system.html", fragment="terminology/_codes.html", system=system, version=version,
         versions=[each.version for each in versions if each.version], text=text, header=told(system.header), tree=tree,
@@ -52,7 +52,7 @@ async def _tree(request: Request, codes: Codes, system: AnySystem, version: str)
     return {"nodes": nodes, "flat": is_flat(system, concepts), "following": following, "start": start}
 
 
-async def _found(request: Request, codes: Codes, system: AnySystem, version: str, text: str) -> dict[str, Any]:
+async def _found(request: Request, codes: Codes, system: AnySystem, text: str) -> dict[str, Any]:
     """A page of the codes whose words begin with those of `text`; of a grammar, the text itself when it is a code."""
     if not isinstance(system, System):
         concept = system.concept(text)
