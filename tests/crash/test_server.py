@@ -86,7 +86,7 @@ def test_killing_everything_loses_nothing_and_halves_nothing(server, number):
     load.stop()
     started = time.monotonic()
     server.start()
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 90  # it comes back, however busy the machine
     assert len(load.singles) > 30
     for id_ in load.singles:
         assert server.ask("GET", f"/Basic/{id_}")[0] == 200

@@ -33,7 +33,7 @@ PATHS = {
     "concept": f"/-/terminology/concept?system={ACT}&code=AMB&used=yes",
     "value-set": "/-/terminology/value-set?url=http://terminology.hl7.org/ValueSet/v3-ActEncounterCode",
 }
-SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
+SIZES = {"wide": (1280, 900), "narrow": (390, 844), "narrowest": (320, 256)}
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
@@ -41,13 +41,13 @@ LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 LOOKED_AT = [
     (name, size, language, scheme)
     for name in PATHS
-    for size in SIZES
+    for size in ("wide", "narrow")
     for language, scheme in (("zh", "light"), ("zh", "dark"), ("en", "light"), ("en", "dark"))
 ] if LONG else [("patterns", "wide", "zh", "light"), ("tree", "narrow", "en", "dark"), ("concept", "narrow", "zh", "light")]  # fmt: skip
 JUDGED = [
     (sample, size, language, scheme)
     for sample in ("1-right", "2-wrong", "3-xml", "4-broken")
-    for size in SIZES
+    for size in ("wide", "narrow")
     for language, scheme in (("zh", "light"), ("en", "dark"))
 ] if LONG else [("2-wrong", "narrow", "zh", "light"), ("4-broken", "wide", "en", "dark")]  # fmt: skip
 pytestmark = [
@@ -148,6 +148,12 @@ def test_a_resource_is_judged(visit, sample, size, language, scheme):
     tab.click("main button[type=submit].btn-primary")
     tab.wait_for_selector("h1")
     check(tab, f"judged-{sample[2:]}", size, language, scheme)
+
+
+@pytest.mark.parametrize("path", PATHS.values() if LONG else [PATHS["patterns"], PATHS["concept"], PATHS["value-set"]])
+def test_nothing_sticks_out_of_the_narrowest_window(visit, path):
+    """https://www.w3.org/TR/WCAG22/#reflow."""
+    assert fits(visit(path, size="narrowest"))
 
 
 @pytest.mark.parametrize("scripts", [True, False])

@@ -516,7 +516,7 @@ def test_profiles_and_references_in_circles_end():
     assert said(people["Patient/0"], linked, resolve=people.get) == set()
     del people["Patient/3"]["gender"]
     assert ("profile-target", "Patient.link[2].other") in said(people["Patient/0"], linked, resolve=people.get)
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < 10
 
 
 def test_the_norms_own_profiles_are_ready():

