@@ -30,7 +30,10 @@ _MUST_SUPPORT = "urn:jiankang:OperationDefinition:must-support"
 
 def add_operations() -> None:
     """Route the operations of profiles."""
-    for operation, work, definition in (("snapshot", _snapshot, _SNAPSHOT), ("must-support", _must_support, _MUST_SUPPORT)):
+    for operation, work, definition in (
+        ("snapshot", _snapshot, _SNAPSHOT),
+        ("must-support", _must_support, _MUST_SUPPORT),
+    ):
         for method, shape in (
             ("GET", (_TYPE, f"${operation}")),
             ("POST", (_TYPE, f"${operation}")),
