@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import uuid
@@ -9,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from jiankang.foundation.conformance import read_policy
+from jiankang.foundation.conformance import judging, read_policy
 from jiankang.foundation.record.judging import NOT_VALID
 from jiankang.kernel.errors import Invalid
 from jiankang.main import compose
@@ -273,3 +274,37 @@ def test_a_policy_that_is_not_understood_is_told_when_the_server_starts():
     for text in ("strict", "Patiant=refuse", "Patient=", "=x"):
         with pytest.raises(Invalid, match="JIANKANG_VALIDATION"):
             read_policy(text)
+
+
+def test_many_patches_at_once_never_wait_for_connections_that_they_hold_themselves(api, monkeypatch):
+    monkeypatch.setattr(judging, "LOOK_SECONDS", 0.0)
+    patch = json.dumps(
+        [{"op": "add", "path": "/code", "value": {"coding": [{"system": "urn:new", "code": "x"}]}}]
+    ).encode()
+    headers = {"content-type": "application/json-patch+json"}
+    ids = [api("POST", "/Basic", {"resourceType": "Basic", "code": {"text": "x"}}, status=201)["id"] for _ in range(40)]
+
+    async def at_once():
+        asked = (api.platform.ask("PATCH", f"/Basic/{id_}", patch, headers=headers) for id_ in ids)
+        return await asyncio.gather(*asked)
+
+    assert {answer.status for answer in api.platform.run(at_once())} == {200}
+
+
+def test_what_a_transaction_learnt_is_forgotten_when_it_is_undone(api):
+    api.policy("refuse")
+    url = "https://example.org/undone"
+    system = {
+        "resourceType": "CodeSystem",
+        "url": url,
+        "status": "active",
+        "content": "complete",
+        "concept": [{"code": "a"}],
+    }
+    basic = {"resourceType": "Basic", "code": {"coding": [{"system": url, "code": "b"}]}}
+    patient = {"resourceType": "Patient", "identifier": [{"system": "urn:u", "value": uuid.uuid4().hex}]}
+    entries = bundle(system, patient)["entry"]
+    late = {"resource": basic, "request": {"method": "POST", "url": "Basic", "ifNoneExist": "identifier=urn:u|none"}}
+    bad = {"request": {"method": "PATCH", "url": "Basic/nobody"}, "resource": {"resourceType": "Parameters"}}
+    api("POST", "/", {"resourceType": "Bundle", "type": "transaction", "entry": [*entries, late, bad]}, status=404)
+    api("POST", "/Basic", basic, status=201)  # nobody knows the system

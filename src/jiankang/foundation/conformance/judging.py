@@ -14,6 +14,8 @@ from jiankang.foundation.record.judging import POLICIES, Judgement, Question
 from jiankang.kernel.errors import Invalid
 
 if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
     from jiankang.fhir.validation.profiles import ProfileBook
     from jiankang.foundation.conformance.shelf import Shelf
     from jiankang.foundation.record.store import Record
@@ -78,9 +80,9 @@ class ConformanceJudge:
         found = validator.validate(resource, profiles=profiles, best_practice=best_practice, shaped=shaped)
         return Judgement(tuple(found), answers.asked())
 
-    async def learn(self, questions: Collection[Question]) -> None:
-        """Have the terminology room answer."""
-        async with self.room.asking() as codes:
+    async def learn(self, questions: Collection[Question], db: AsyncConnection[Any] | None = None) -> None:
+        """Have the terminology room answer, through `db` when one is given."""
+        async with self.room.asking(db) as codes:
             await self._tools[1].learn(codes, questions)
 
     async def refresh(self) -> None:
@@ -93,7 +95,7 @@ class ConformanceJudge:
             looked, changes = time.monotonic(), self.record.definitional
             async with self.room.asking() as codes:  # profiles are counted there, too
                 stamp = codes.memory.stamp
-            if stamp != self._stamp:
+            if stamp != self._stamp or changes != self._changes:
                 answers, other = Answers(), await self.shelf.refresh()
                 self._tools = (Validator(self.shelf, answers) if other else self._tools[0].asking(answers), answers)
                 self._stamp = stamp

@@ -8,11 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jiankang.foundation.record.store import Prepared, changed_meta, prepare
 from jiankang.kernel.errors import Issue, Problem, Unprocessable
 from jiankang.kernel.jsontext import decode
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
 
 Json = dict[str, Any]
 POLICIES = ("refuse", "flag", "warn", "shape")
@@ -49,8 +52,8 @@ class Judge(Protocol):
     ) -> Judgement:
         """What is to be said of a resource by what is known now; from any thread."""
 
-    async def learn(self, questions: Collection[Question]) -> None:
-        """Have these questions answered for the next judgement."""
+    async def learn(self, questions: Collection[Question], db: AsyncConnection[Any] | None = None) -> None:
+        """Have these questions answered for the next judgement, through `db` when one is given."""
 
     async def refresh(self) -> None:
         """Know profiles and codes as they are now; costs nothing when that was looked at a moment ago."""
@@ -71,16 +74,21 @@ def prepared(
         raise Unprocessable(issues=judge.judge(resource).findings) from None
 
 
-async def judged(judge: Judge | None, ready: Sequence[Prepared], *, aside: bool = False) -> dict[int, Problem]:
+async def judged(
+    judge: Judge | None, ready: Sequence[Prepared], *, aside: bool = False, db: AsyncConnection[Any] | None = None
+) -> dict[int, Problem]:
     """Judge what is ready to be written, by the policy of its type: refusals by place, flags put on, findings noted.
 
-    With `aside` the work is done in a thread, so that others are answered meanwhile.
+    With `aside` the work is done in a thread, so that others are answered meanwhile. Inside a transaction `db` is its
+    connection: nothing is asked through another one, which all might be in use by those who wait for one. There the
+    judge is refreshed before.
     """
     if judge is None:
         return {}
-    await judge.refresh()
+    if db is None:
+        await judge.refresh()
     places = [place for place, one in enumerate(ready) if judge.policy(one.type) != "shape"]
-    verdicts = await findings_of(judge, [ready[place].resource for place in places], aside=aside, shaped=True)
+    verdicts = await findings_of(judge, [ready[place].resource for place in places], aside=aside, db=db, shaped=True)
     refused: dict[int, Problem] = {}
     for place, verdict in zip(places, verdicts, strict=True):
         one = ready[place]
@@ -93,7 +101,14 @@ async def judged(judge: Judge | None, ready: Sequence[Prepared], *, aside: bool 
     return refused
 
 
-async def findings_of(judge: Judge, resources: Sequence[Json], *, aside: bool = False, **how: Any) -> list[Judgement]:
+async def findings_of(
+    judge: Judge,
+    resources: Sequence[Json],
+    *,
+    aside: bool = False,
+    db: AsyncConnection[Any] | None = None,
+    **how: Any,
+) -> list[Judgement]:
     """What is to be said of each resource, all questions answered."""
 
     def judge_them(places: Sequence[int]) -> list[Judgement]:
@@ -109,7 +124,7 @@ async def findings_of(judge: Judge, resources: Sequence[Json], *, aside: bool = 
         questions = {question for place in places for question in found[place].questions}
         if not questions:
             break
-        await judge.learn(questions)
+        await judge.learn(questions, db)
         places = [place for place in places if found[place].questions]
     return [found[place] for place in range(len(resources))]
 

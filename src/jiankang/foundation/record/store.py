@@ -673,10 +673,13 @@ class Record:
         for attempt in range(_TRIES):
             try:
                 with translated():
-                    async with self.pool.connection() as db, db.transaction():
+                    async with self.pool.connection() as db:
                         tx = Transaction(self, db, actor)
-                        result = await work(tx)
-                self.definitional += tx.definitional
+                        try:
+                            async with db.transaction():
+                                result = await work(tx)
+                        finally:  # also undone: somebody may have gone by it meanwhile
+                            self.definitional += tx.definitional
                 self.wake()
                 return result
             except (DeadlockDetected, SerializationFailure, UniqueViolation):

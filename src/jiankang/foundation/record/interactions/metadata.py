@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jiankang.foundation.record.interactions.answers import expect_content
-from jiankang.foundation.record.interactions.preparing import prepare_raw
+from jiankang.foundation.record.interactions.preparing import prepare_raw, refreshed
 from jiankang.foundation.record.store import Change
 from jiankang.foundation.record.wire.http import JSON_TYPES, Request, Response
 from jiankang.kernel.errors import Gone, Invalid, NotFound
@@ -68,6 +68,7 @@ async def _change(request: Request, combine: Any) -> Response:
     expect_content(request, JSON_TYPES)
     type_name, id_ = request.segments[:2]
     asked = _asked(request)
+    await refreshed(request.server)
 
     async def work(tx: Transaction) -> Stored:
         old = (await tx.lock([(type_name, id_)]))[type_name, id_]
@@ -82,7 +83,7 @@ async def _change(request: Request, combine: Any) -> Response:
                 fresh[name] = combined
             else:
                 fresh.pop(name, None)
-        prepared = await prepare_raw(request, {**old.resource, "meta": fresh}, type_name)
+        prepared = await prepare_raw(request, {**old.resource, "meta": fresh}, type_name, tx=tx)
         return (await tx.apply([Change("PUT", type_name, id_, prepared)]))[0]
 
     stored = await request.server.record.run(request.actor, work)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jiankang.fhir.patch import apply_fhirpath_patch, apply_json_patch
 from jiankang.foundation.record.interactions.answers import expect_content, if_match, written
 from jiankang.foundation.record.interactions.conditions import claims, one_match
-from jiankang.foundation.record.interactions.preparing import prepare_raw
+from jiankang.foundation.record.interactions.preparing import prepare_raw, refreshed
 from jiankang.foundation.record.store import Change
 from jiankang.foundation.record.wire.http import JSON_PATCH, JSON_TYPES, Request, Response
 from jiankang.kernel.errors import Gone, Invalid, NotFound, Unprocessable
@@ -23,6 +23,7 @@ async def patch(request: Request) -> Response:
     expect_content(request, {JSON_PATCH, *JSON_TYPES})
     document = read_patch(request)
     version = if_match(request)
+    await refreshed(request.server)
 
     async def work(tx: Transaction) -> Stored:
         return await patch_in(request, tx, type_name, id_, document, version)
@@ -36,6 +37,7 @@ async def conditional_patch(request: Request) -> Response:
     expect_content(request, {JSON_PATCH, *JSON_TYPES})
     document = read_patch(request)
     version = if_match(request)
+    await refreshed(request.server)
 
     async def work(tx: Transaction) -> Stored:
         await tx.claim(claims(type_name, request.params))
@@ -60,7 +62,7 @@ def read_patch(request: Request) -> Any:
 async def patch_in(
     request: Request, tx: Transaction, type_name: str, id_: str, document: Any, version: frozenset[int] | None
 ) -> Stored:
-    """Patch the current version, in the transaction."""
+    """Patch the current version, in the transaction; the judge was refreshed before."""
     old = (await tx.lock([(type_name, id_)]))[type_name, id_]
     if old is None or not tx.actor.restriction.permits(type_name, old.keys):
         raise NotFound(f"{type_name}/{id_} is not known")
@@ -73,5 +75,5 @@ async def patch_in(
     )
     if not isinstance(changed, dict) or changed.get("resourceType") != type_name or changed.get("id") != id_:
         raise Unprocessable("a patch may not change resourceType or id", expression=[f"{type_name}.id"])
-    prepared = await prepare_raw(request, changed, type_name)
+    prepared = await prepare_raw(request, changed, type_name, tx=tx)
     return (await tx.apply([Change("PATCH", type_name, id_, prepared, version)]))[0]

@@ -10,7 +10,9 @@ from jiankang.foundation.record.judging import judged, prepared
 from jiankang.kernel.errors import Invalid, TooLarge
 
 if TYPE_CHECKING:
-    from jiankang.foundation.record.store import Prepared
+    from psycopg import AsyncConnection
+
+    from jiankang.foundation.record.store import Prepared, Transaction
     from jiankang.foundation.record.wire.http import Request
     from jiankang.foundation.record.wire.server import Server
 
@@ -24,9 +26,14 @@ async def prepare_body(request: Request, type_name: str, id_: str | None = None)
 
 
 async def prepare_raw(
-    request: Request, raw: bytes | dict[str, Any], type_name: str, id_: str | None = None
+    request: Request,
+    raw: bytes | dict[str, Any],
+    type_name: str,
+    id_: str | None = None,
+    tx: Transaction | None = None,
 ) -> Prepared:
-    """The same of text or a value that is at hand."""
+    """The same of text or a value that is at hand; inside the transaction `tx` when there is one."""
+    db = None if tx is None else tx.db
     if isinstance(raw, bytes):
         limit = request.server.settings.max_resource_bytes
         if len(raw) > limit:
@@ -35,13 +42,19 @@ async def prepare_raw(
             raise Invalid(f"the body is empty: a {type_name} is expected")
         if len(raw) > THREAD_BYTES:
             work = functools.partial(prepared, request.server.judge, raw, type_name=type_name, id_=id_)
-            return await judged_alone(request.server, await asyncio.to_thread(work), aside=True)
-    return await judged_alone(request.server, prepared(request.server.judge, raw, type_name=type_name, id_=id_))
+            return await _judged(request.server, await asyncio.to_thread(work), db, aside=True)
+    return await _judged(request.server, prepared(request.server.judge, raw, type_name=type_name, id_=id_), db)
 
 
-async def judged_alone(server: Server, one: Prepared, *, aside: bool = False) -> Prepared:
+async def refreshed(server: Server) -> None:
+    """Have the judge know profiles and codes as they are now, before a transaction in which it is asked."""
+    if server.judge is not None:
+        await server.judge.refresh()
+
+
+async def _judged(server: Server, one: Prepared, db: AsyncConnection[Any] | None, *, aside: bool = False) -> Prepared:
     """The same, judged. Raises Unprocessable where the policy of its type refuses what is not valid."""
-    refused = await judged(server.judge, [one], aside=aside)
+    refused = await judged(server.judge, [one], aside=aside, db=db)
     if refused:
         raise refused[0]
     return one

@@ -8,7 +8,7 @@ from jiankang.foundation.record.interactions.answers import expect_content
 from jiankang.foundation.record.interactions.bundles.batch import batch
 from jiankang.foundation.record.interactions.bundles.reading import read_frame
 from jiankang.foundation.record.interactions.bundles.transaction import transaction
-from jiankang.foundation.record.interactions.preparing import THREAD_BYTES
+from jiankang.foundation.record.interactions.preparing import THREAD_BYTES, refreshed
 from jiankang.foundation.record.wire.http import JSON_TYPES, Request, Response
 from jiankang.kernel.errors import Invalid
 
@@ -21,6 +21,7 @@ async def process(request: Request) -> Response:
         parsed = await asyncio.to_thread(read_frame, request.body, most)
     else:
         parsed = read_frame(request.body, most)
+    await refreshed(request.server)
     if parsed.type == "batch":
         return await batch(request, parsed)
     if parsed.type == "transaction":

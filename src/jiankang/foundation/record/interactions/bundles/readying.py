@@ -14,7 +14,7 @@ from jiankang.kernel.errors import Invalid, Issue, Problem, TooLarge, Unprocessa
 
 if TYPE_CHECKING:
     from jiankang.foundation.record.interactions.bundles.work import Work
-    from jiankang.foundation.record.store import Prepared
+    from jiankang.foundation.record.store import Prepared, Transaction
     from jiankang.foundation.record.wire.http import Request
 
 
@@ -29,19 +29,19 @@ class Resolved:
 NOTHING_RESOLVED = Resolved({}, {})
 
 
-async def prepare_all(request: Request, works: list[Work], resolved: Resolved, names: dict[str, str]) -> None:
+async def prepare_all(
+    request: Request, works: list[Work], resolved: Resolved, names: dict[str, str], tx: Transaction | None = None
+) -> None:
     """Prepare the resources of `works`, references to `names` and to what is `resolved` replaced."""
     size = sum(len(work.raw) for work in works if work.raw)
     limit = request.server.settings.max_resource_bytes
     judge, aside = request.server.judge, size > THREAD_BYTES
-    if judge is not None:
-        await judge.refresh()
     if aside:
         await asyncio.to_thread(_prepare_each, judge, works, resolved, names, limit)
     else:
         _prepare_each(judge, works, resolved, names, limit)
     ready = [(work, work.prepared) for work in works if work.written and work.prepared is not None]
-    refused = await judged(judge, [prepared for _, prepared in ready], aside=aside)
+    refused = await judged(judge, [prepared for _, prepared in ready], aside=aside, db=None if tx is None else tx.db)
     if refused:
         issues = [issue for place, one in refused.items() for issue in placed(one, ready[place][0].number)]
         raise Unprocessable(issues=issues[:MOST_ISSUES])

@@ -35,10 +35,10 @@ async def resolve(request: Request, tx: Transaction, works: list[Work]) -> None:
     names = names_of(works)
     early = _made_first(works)
     if early:
-        await prepare_all(request, early, NOTHING_RESOLVED, names)
+        await prepare_all(request, early, NOTHING_RESOLVED, names, tx)
         await apply(tx, early)
     resolved = await references(request, tx, works)
-    await prepare_all(request, [work for work in works if not early or work.searches], resolved, names)
+    await prepare_all(request, [work for work in works if not early or work.searches], resolved, names, tx)
 
 
 async def _delete(request: Request, tx: Transaction, works: list[Work]) -> None:
