@@ -7,6 +7,8 @@ import copy
 import pytest
 
 from jiankang.fhir.structure import check
+from jiankang.foundation.conformance import read_policy
+from jiankang.main import compose
 
 MOST_SECONDS = 5.0
 
@@ -100,3 +102,15 @@ def all_decent(decent):
         assert not wrong, f"{len(wrong)} answers:\n" + "\n".join(wrong[:40])
 
     return judge
+
+
+@pytest.fixture(scope="module")
+def platform(platform):
+    """The platform with all its rooms: what is written is validated by norm, profiles and codes (and kept as it is)."""
+
+    async def composed():
+        compose(platform.app.server)
+        platform.app.server.judge.policies = read_policy("warn")
+
+    platform.run(composed())
+    return platform

@@ -273,7 +273,7 @@ def test_long_texts_are_kept_wherever_they_stand(platform, decent, size):
         "valueQuantity": {"value": 1, "unit": long(), "system": "urn:" + ascii_(), "code": ascii_()}, "note": [{"text": long()}],
     }  # fmt: skip
     conformance = {
-        "resourceType": "ValueSet",
+        "resourceType": "ActivityDefinition",
         "status": "active",
         "url": "http://x/" + ascii_(),
         "name": long(),
