@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from jiankang.kernel.errors import Issue
@@ -71,7 +72,7 @@ def findings(resource: Any, root: str, problems: Iterable[Problem]) -> list[Find
 def value_at(resource: Any, path: str) -> Any:
     """The JSON value at a path below the resource (`.name[0].value`), ... where there is none."""
     here = resource
-    for name, number in _STEP.findall(path):
+    for name, number in _steps(path):
         if number:
             here = here[int(number)] if isinstance(here, list) and int(number) < len(here) else ...
         elif isinstance(here, dict):
@@ -79,6 +80,12 @@ def value_at(resource: Any, path: str) -> Any:
         else:
             return ...
     return here
+
+
+@lru_cache(maxsize=4096)
+def _steps(path: str) -> tuple[tuple[str, str], ...]:
+    """Names and numbers of a path, taken apart once: problems come again in the same places."""
+    return tuple(_STEP.findall(path))
 
 
 def _choice(holder: dict[str, Any], name: str) -> Any:
