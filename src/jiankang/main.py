@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from jiankang.kernel.settings import Settings
 
 _FOUNDATION = Path(__file__).parent / "foundation"
-MIGRATIONS = tuple(_FOUNDATION / room / "migrations" for room in ("record", "terminology", "conformance"))
+MIGRATIONS = tuple(_FOUNDATION / room / "migrations" for room in ("record", "terminology", "conformance", "identity"))
 
 
 def signing_key(settings: Settings) -> bytes:

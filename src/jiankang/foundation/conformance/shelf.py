@@ -20,7 +20,9 @@ from jiankang.kernel.database import translated
 from jiankang.kernel.jsontext import decode
 
 if TYPE_CHECKING:
-    from jiankang.foundation.record.store import Change, Record, Transaction
+    from collections.abc import Sequence
+
+    from jiankang.foundation.record.store import Coming, Record, Transaction
 
 Json = dict[str, Any]
 TYPE = "StructureDefinition"
@@ -129,5 +131,7 @@ def shelf_of(record: Record) -> Shelf:
     return found
 
 
-async def _guard(tx: Transaction, change: Change, id_: str) -> None:
-    await stamp(tx.db, f"{change.type}/{id_}")
+async def _guard(tx: Transaction, writes: Sequence[Coming]) -> None:
+    tx.definitional = True
+    for write in writes:
+        await stamp(tx.db, f"{write.change.type}/{write.id}")

@@ -45,7 +45,7 @@ class Written(msgspec.Struct, frozen=True):
     order: str = ""
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, array_like=True):
     """A registration made comparable: columns of ASCII, "" or () where nothing is known.
 
     Only `hanzi` and `written` hold other characters, and they are compared for equality alone, because engines count

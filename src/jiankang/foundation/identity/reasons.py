@@ -119,6 +119,18 @@ REASONS: dict[str, Reason] = {
     "veto.limit": Reason(
         "候选人过多,未全部比对,须人工确认", "Too many candidates, not all compared: a steward decides"
     ),
+    "score.possible": Reason("得分不足以自动关联", "The score is not high enough to link without a person's eyes"),
+    "link.elsewhere": Reason(
+        "更新后与另一人相符,原有关联未变", "Since its update it fits another person; the links it has stay as they are"
+    ),
+    "link.differs": Reason(
+        "更新后与已关联的登记都不相符", "Since its update it fits none of the registrations it is linked with"
+    ),
+    "visit.open": Reason(
+        "就诊尚未结束,不自动改变关联", "A visit is open: links are not changed without a person's eyes"
+    ),
+    "source.replaced": Reason("来源称已由另一登记取代", "Its source says that another registration took its place"),
+    "rule.always": Reason("专员认定为同一人", "A steward said that they are always one person"),
 }
 
 

@@ -167,6 +167,16 @@ def changed_meta(prepared: Prepared, members: Mapping[str, list[Any]]) -> None:
     prepared.rows = _rows(prepared.resource)
 
 
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A write that is about to be done, with the resource's id and rid, and the version that it replaces."""
+
+    change: Change
+    id: str
+    rid: int
+    old: Stored | None
+
+
 @dataclass(slots=True)
 class _Write:
     """A change with everything decided: what the row becomes."""
@@ -348,12 +358,9 @@ class Transaction:
                 results[-1].changed = False
                 continue
             write = self._decide(change, rid, id_, old, now)
-            guard = self.record.guards.get(change.type)
-            if guard is not None:
-                await guard(self, change, id_)
-                self.definitional = True
             writes.append(write)
             results.append(self._result(write))
+        await self._ask_guards(writes)
         await self._write(writes)
         for write, result in zip(writes, (r for r in results if r.changed), strict=True):
             self._locked[write.rid] = result
@@ -361,6 +368,17 @@ class Transaction:
             events = [(w.change.type, w.id) for w in writes]
             await self.record.audit(self.db, AuditEvent(self.actor.id, "write", events))
         return results
+
+    async def _ask_guards(self, writes: Sequence[_Write]) -> None:
+        """Have the rooms that follow a type know of everything that is about to be written of it, in the order of types."""
+        guards = self.record.guards
+        guarded: dict[str, list[Coming]] = {}
+        for write in writes:
+            if write.change.type in guards:
+                old = None if write.old is None or write.old.deleted else write.old
+                guarded.setdefault(write.change.type, []).append(Coming(write.change, write.id, write.rid, old))
+        for type_name in sorted(guarded):
+            await guards[type_name](self, guarded[type_name])
 
     def _permit(self, change: Change, rid: int, old: Stored | None) -> None:
         actor = self.actor
@@ -526,8 +544,11 @@ async def _is_distributed(side: AsyncConnectionPool[Any]) -> bool:
         return await found.fetchone() is not None
 
 
-Guard = Callable[[Transaction, Change, str], Awaitable[None]]
-"""Asked in the transaction before a resource of a type is written, with its id: raises to refuse, writes what follows."""
+Guard = Callable[[Transaction, Sequence[Coming]], Awaitable[None]]
+"""Asked in the transaction before resources of a type are written, of all at once: raises to refuse, writes what follows.
+
+One that changes by what the rooms judge sets `Transaction.definitional`.
+"""
 
 
 class Record:
@@ -779,4 +800,4 @@ class Record:
         return stored
 
 
-__all__ = ["METHODS", "Change", "Prepared", "Record", "Stored", "Transaction", "prepare"]
+__all__ = ["METHODS", "Change", "Coming", "Prepared", "Record", "Stored", "Transaction", "prepare"]

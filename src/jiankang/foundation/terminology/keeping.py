@@ -17,9 +17,11 @@ from jiankang.kernel.ids import key64
 from jiankang.kernel.jsontext import decode, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from psycopg import AsyncConnection
 
-    from jiankang.foundation.record.store import Change, Record, Transaction
+    from jiankang.foundation.record.store import Coming, Record, Transaction
 
 _CATCHING_UP = key64("terminology:catch-up")
 _log = logging.getLogger("jiankang.terminology")
@@ -32,9 +34,11 @@ def keep_in_step(record: Record) -> None:
         record.guards[name] = _guard
 
 
-async def _guard(tx: Transaction, change: Change, id_: str) -> None:
-    resource = None if change.prepared is None else change.prepared.resource
-    await keep(tx.db, change.type, id_, resource)
+async def _guard(tx: Transaction, writes: Sequence[Coming]) -> None:
+    tx.definitional = True
+    for write in writes:
+        prepared = write.change.prepared
+        await keep(tx.db, write.change.type, write.id, None if prepared is None else prepared.resource)
 
 
 async def keep(db: AsyncConnection[Any], type_name: str, id_: str, resource: dict[str, Any] | None) -> None:

@@ -13,13 +13,13 @@ from jiankang.kernel.errors import Conflict
 from jiankang.kernel.jsontext import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from psycopg import AsyncConnection
 
     from jiankang.fhir.definitions import SearchParameter
     from jiankang.fhir.search import Registry
-    from jiankang.foundation.record.store import Change, Transaction
+    from jiankang.foundation.record.store import Change, Coming, Transaction
 
 CHANNEL = "jiankang_search"
 
@@ -63,11 +63,16 @@ class Definitions:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
 
-    async def __call__(self, tx: Transaction, change: Change, id_: str) -> None:
-        """What a write of a SearchParameter means for searching, in its transaction.
+    async def __call__(self, tx: Transaction, writes: Sequence[Coming]) -> None:
+        """What writes of SearchParameters mean for searching, in their transaction.
 
         Raises Unprocessable for one that cannot be searched by, Conflict for a url or code that another one has.
         """
+        tx.definitional = True
+        for write in writes:
+            await self._follow(tx, write.change, write.id)
+
+    async def _follow(self, tx: Transaction, change: Change, id_: str) -> None:
         resource = None if change.prepared is None else change.prepared.resource
         definition = None
         if resource is not None and resource.get("status") == "active" and not _is_official(resource.get("url")):
