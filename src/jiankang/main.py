@@ -17,6 +17,7 @@ from jiankang import __version__
 from jiankang.foundation.conformance import ConformanceJudge, add_operations, read_policy, shelf_of
 from jiankang.foundation.conformance.pages import HELD
 from jiankang.foundation.conformance.pages import PAGES as VALIDATION_PAGES
+from jiankang.foundation.identity import open_index
 from jiankang.foundation.record.api import create_fhir_app
 from jiankang.foundation.record.bulk.working import Runner
 from jiankang.foundation.record.bulk.working import main as work_at_one_job
@@ -89,6 +90,7 @@ def compose(server: Server) -> None:
     policies = read_policy(server.settings.validation)
     server.judge = ConformanceJudge(policies, server.record, shelf_of(server.record), room)
     add_operations()
+    server.persons = open_index(server.record)
 
 
 async def health(request: Request) -> JSONResponse:

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from jiankang.foundation.access import LOCAL_OPERATOR
+from jiankang.foundation.identity import linking
 from jiankang.foundation.identity.room import identity_of
 from jiankang.foundation.record.indexing import resource_key
 from jiankang.foundation.record.store import Change, Record, prepare
@@ -262,3 +263,43 @@ def test_who_cannot_be_matched_is_registered_and_shown(run, database_url, patien
     run(story)
     with psycopg.connect(database_url) as db:
         assert db.execute("SELECT count(*) FROM identity_record WHERE NOT matchable").fetchone() == (2,)
+
+
+def test_a_registration_that_comes_back_is_still_never_one_with_whom_a_steward_said(run):
+    async def story(record: Record) -> None:
+        await put(record, person(id_="a"), person(id_="b"))
+        rids = resource_key("Patient", "a"), resource_key("Patient", "b")
+        await record.run(LOCAL_OPERATOR, lambda tx: linking.never(tx, *rids))
+        await record.run(LOCAL_OPERATOR, lambda tx: tx.apply([Change("DELETE", "Patient", "a")]))
+        await put(record, person(id_="a"))
+        found = await persons(record)
+        assert found["a"] != found["b"]
+
+    run(story)
+
+
+def test_persons_that_a_steward_parted_are_not_joined_by_a_third(run):
+    async def story(record: Record) -> None:
+        await put(record, person(id_="a", order=0, phone="15400001234"))
+        await put(record, person(id_="b", phone="15400009999"))
+        rids = resource_key("Patient", "a"), resource_key("Patient", "b")
+        await record.run(LOCAL_OPERATOR, lambda tx: linking.never(tx, *rids))
+        await put(record, person(id_="c", phone="15400001234"))
+        found = await persons(record)
+        assert found["a"] != found["b"]
+
+    run(story)
+
+
+def test_a_registration_that_comes_back_is_free_of_whom_it_was_always_one_with(run):
+    async def story(record: Record) -> None:
+        await put(record, person(id_="a"), person(id_="b", name="李梅", order=3))
+        rids = resource_key("Patient", "a"), resource_key("Patient", "b")
+        await record.run(LOCAL_OPERATOR, lambda tx: linking.always(tx, *rids))
+        await record.run(LOCAL_OPERATOR, lambda tx: tx.apply([Change("DELETE", "Patient", "a")]))
+        await put(record, person(id_="a"))
+        found = await persons(record)
+        assert found["a"] != found["b"]
+        await record.run(LOCAL_OPERATOR, lambda tx: linking.always(tx, *rids))
+
+    run(story)

@@ -230,13 +230,21 @@ async def forget_keys(db: AsyncConnection[Any], gone: Iterable[tuple[int, int]])
         )
 
 
-async def forget(db: AsyncConnection[Any], gone: Sequence[Known]) -> None:
-    """Take registrations out of the index; what was asked about them is asked no more."""
+async def forget(db: AsyncConnection[Any], gone: Sequence[Known], operation: str) -> None:
+    """Take registrations out of the index: nothing is asked about them any more, and they are always one with nobody.
+
+    That they are never one person with somebody still holds if they come back.
+    """
     rids = [one.rid for one in gone]
     if not rids:
         return
     await forget_keys(db, ((key.value, one.rid) for one in gone for key in keys(one.record)))
     await db.execute("DELETE FROM identity_record WHERE rid = ANY(%s::bigint[])", (rids,))
+    await db.execute(
+        "UPDATE identity_rule SET ended = %s WHERE ended IS NULL AND kind = 'always' "
+        "AND (low = ANY(%s::bigint[]) OR high = ANY(%s::bigint[]))",
+        (operation, rids, rids),
+    )
     await db.execute(
         "UPDATE identity_task SET answer = 'gone', answered = clock_timestamp() "
         "WHERE answer IS NULL AND (low = ANY(%s::bigint[]) OR high = ANY(%s::bigint[]))",

@@ -130,6 +130,7 @@ REASONS: dict[str, Reason] = {
         "就诊尚未结束,不自动改变关联", "A visit is open: links are not changed without a person's eyes"
     ),
     "source.replaced": Reason("来源称已由另一登记取代", "Its source says that another registration took its place"),
+    "rule.never": Reason("专员认定为不同的人", "A steward said that they are never one person"),
     "rule.always": Reason("专员认定为同一人", "A steward said that they are always one person"),
 }
 

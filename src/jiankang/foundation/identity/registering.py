@@ -43,6 +43,8 @@ class Newcomer:
     record: Record
     old: Known | None
     replaced_by: int | None
+    named: bool
+    """Whether its id was there before or was chosen by the sender, so that something may be known of it."""
     found: Judged = field(default_factory=list)
     always: frozenset[int] = frozenset()
     never: frozenset[int] = frozenset()
@@ -84,14 +86,15 @@ class Registrar:
         ]
         if issues:
             prepared.findings = (*prepared.findings, *issues)
-        return Newcomer(one.rid, one.id, record, old, _replaced_by(prepared.resource))
+        named = old is not None or one.change.method != "POST"
+        return Newcomer(one.rid, one.id, record, old, _replaced_by(prepared.resource), named)
 
     async def _remove(self, tx: Transaction, gone: Sequence[Known]) -> None:
         await index.hold_persons(tx.db, {one.person for one in gone})
         if await index.known(tx.db, [one.rid for one in gone]) != {one.rid: one for one in gone}:
             raise SerializationFailure("somebody was linked to another person meanwhile")
-        await index.forget(tx.db, gone)
         operation = new_uuid7()
+        await index.forget(tx.db, gone, operation)
         links = [Link(operation, "delete", one.rid, one.person, "") for one in gone]
         await index.write(tx.db, [], links, actor=tx.actor.id, model=self.room.weights.version)
 
@@ -101,7 +104,7 @@ class Registrar:
         async with tx.db.pipeline():
             await index.hold(tx.db, (key for each in wanted for key in each))
             found = await index.find(tx.db, wanted)
-        said = await index.rules(tx.db, [one.rid for one in ones if one.old is not None])
+        said = await index.rules(tx.db, [one.rid for one in ones if one.named])
         for one, (candidates, limited) in zip(ones, found, strict=True):
             others = [each for each in candidates if each.rid != one.rid]
             one.found = judged(one.record, others, weights, limited=limited)
@@ -192,8 +195,8 @@ class Book:
     def _person(self, one: Newcomer, before: str, decision: Decision) -> tuple[str, Link]:
         """The person of a registration, and what is to be logged if that is a change."""
         for rid, why in ((one.replaced_by, "source.replaced"), *((rid, "rule.always") for rid in sorted(one.always))):
-            if rid in self.named:
-                person = self._now(self.named[rid])
+            person = self._now(self.named[rid]) if rid in self.named else ""
+            if person and one.never.isdisjoint(each.rid for each in self.people.get(person, ())):
                 return person, Link("", "", one.rid, before, person, None, rid, (why,))
         answer = decision.answer
         bits = None if answer is None else answer.bits
@@ -246,8 +249,9 @@ class Book:
             return
         answer = decision.answer
         bits = 0.0 if answer is None else answer.bits
-        if await with_open_visit(tx.db, [each.rid for each in moving]):
-            self.asked.append(Ask(decision.by, moving[0].rid, "pair", ("visit.open",), bits))
+        why = await self._against_joining(tx, moving, self.people.get(person, ()))
+        if why:
+            self.asked.append(Ask(decision.by, moving[0].rid, "pair", (why,), bits))
             return
         for each in moving:
             self.links.append(Link(operation, "join", each.rid, other, person, bits, decision.by))
@@ -256,6 +260,14 @@ class Book:
         self.people[person] = [*self.people.get(person, ()), *(each._replace(person=person) for each in moving)]
         self.people[other] = []
         self.became[other] = person
+
+    async def _against_joining(self, tx: Transaction, moving: Sequence[Known], staying: Sequence[Known]) -> str:
+        """Why two persons are not made one without a steward; "" if nothing speaks against it."""
+        if await with_open_visit(tx.db, [each.rid for each in moving]):
+            return "visit.open"
+        said = await index.rules(tx.db, [each.rid for each in moving])
+        there = {each.rid for each in staying}
+        return "rule.never" if any(not ones["never"].isdisjoint(there) for ones in said.values()) else ""
 
     async def close(self, tx: Transaction) -> None:
         """Write everything down."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jiankang.foundation.access import Actor, InCompartment, Labelled, Not, TypeIn
-from jiankang.foundation.record.search import plan
+from jiankang.foundation.record.search import Compartment, plan
 from jiankang.foundation.record.search import statistics as search_statistics
 from jiankang.kernel.errors import Invalid, NotSupported, Problem, TooCostly
 
@@ -279,16 +279,16 @@ async def test_includes_bring_what_is_referred_to_and_what_refers(world):
 
 
 async def test_a_compartment_holds_what_belongs_to_the_patient(world):
-    assert await world.found("Observation", "", compartment=("Patient", "p1")) == {"b1", "b2", "b7"}
-    assert await world.found("Observation", "code=8480-6", compartment=("Patient", "p1")) == {"b1", "b2"}
-    assert await world.found(None, "", compartment=("Patient", "p1")) == {"p1", "b1", "b2", "b7", "e1"}
-    assert await world.found(None, "_type=Observation,Encounter", compartment=("Patient", "p1")) == {
+    assert await world.found("Observation", "", compartment=Compartment("Patient", "p1")) == {"b1", "b2", "b7"}
+    assert await world.found("Observation", "code=8480-6", compartment=Compartment("Patient", "p1")) == {"b1", "b2"}
+    assert await world.found(None, "", compartment=Compartment("Patient", "p1")) == {"p1", "b1", "b2", "b7", "e1"}
+    assert await world.found(None, "_type=Observation,Encounter", compartment=Compartment("Patient", "p1")) == {
         "b1",
         "b2",
         "b7",
         "e1",
     }
-    assert await world.found("Organization", "", compartment=("Patient", "p1")) == set()
+    assert await world.found("Organization", "", compartment=Compartment("Patient", "p1")) == set()
 
 
 async def test_a_search_over_all_types_takes_the_parameters_they_share(world):

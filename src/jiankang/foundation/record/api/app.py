@@ -63,7 +63,7 @@ class FhirApp:
         self.server = server
         server.dispatch = dispatch
         server.route = find_route
-        server.routes = (list(ROUTES.values()), list(OPERATIONS.values()))
+        server.routes = (ROUTES.values(), OPERATIONS.values())  # live: rooms that are opened later add theirs
         server_origins = server.settings.cors_origins
         self._origins = frozenset(part.strip() for part in server_origins.split(",") if part.strip())
 

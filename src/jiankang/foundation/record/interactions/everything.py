@@ -18,7 +18,7 @@ from jiankang.kernel.errors import Invalid, NotFound
 from jiankang.kernel.jsontext import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from jiankang.fhir.search import Registry
 
@@ -42,7 +42,7 @@ _SUPPORTING = frozenset(
 _MEMBERS = """
 SELECT r.rid, r.type, r.id, r.version, r.updated, r.method, r.body
 FROM ({found}
-      UNION SELECT %(owner)s::bigint AS rid) AS m
+      UNION SELECT o.rid FROM unnest(%(owners)s::bigint[]) AS o(rid)) AS m
 JOIN resource AS r ON r.rid = m.rid
 WHERE NOT r.deleted AND r.rid > %(after)s AND {allowed}
   AND (%(types)s::smallint[] IS NULL OR r.type = ANY(%(types)s::smallint[]))
@@ -64,13 +64,16 @@ async def everything(request: Request) -> Response:
     unknown = sorted({name for name, _ in request.params} - _KNOWN)
     if unknown and request.handling == "strict":
         raise Invalid(f"$everything does not know {', '.join(unknown)}; it knows start, end, _since, _type and _count")
-    await request.server.read(request, type_name, id_)
+    first = await request.server.read(request, type_name, id_)
+    ids = await request.server.meant(request, id_) if type_name == "Patient" else (id_,)
     count = _count(request)
-    members = await _members(request, type_name, id_, count + 1)
+    members = await _members(request, type_name, ids, count + 1)
     more, members = len(members) > count, members[:count]
     supporting = await _supporting(request, members)
     await request.server.show(request, "everything", [*members, *supporting])
     shape = Shape(request.param("_summary"), [e for e in (request.param("_elements") or "").split(",") if e])
+    if first.rid == 0 and request.param("_after") is None:
+        members = [first, *members]  # a person, made of registrations that are among the members
     entries = [search_entry(one, request.base_url, "match", shape) for one in members]
     entries += [search_entry(one, request.base_url, "include", shape) for one in supporting]
     address = f"{request.base_url}/{type_name}/{id_}/$everything"
@@ -114,15 +117,15 @@ def compartment_keys(registry: Registry, compartment: str, id_: str) -> list[int
     return sorted(found)
 
 
-async def _members(request: Request, type_name: str, id_: str, limit: int) -> list[Stored]:
+async def _members(request: Request, type_name: str, ids: Sequence[str], limit: int) -> list[Stored]:
     allowed, bound = _allowed(request)
     types = request.param("_type")
     since = request.param("_since")
-    lanes = by_lane(compartment_keys(request.server.registry, type_name, id_))
+    lanes = by_lane([key for id_ in ids for key in compartment_keys(request.server.registry, type_name, id_)])
     found = " UNION ".join(f"SELECT rid FROM idx WHERE h{lane} = ANY(%(h{lane})s::bigint[])" for lane in lanes)
     values: dict[str, Any] = {
         **{f"h{lane}": keys for lane, keys in lanes.items()},
-        "owner": resource_key(type_name, id_),
+        "owners": [resource_key(type_name, id_) for id_ in ids],
         "after": _after(request),
         "types": None if types is None else [_type_code(one) for one in types.split(",")],
         "since": None if since is None else _instant(since),

@@ -9,6 +9,7 @@ from jiankang.fhir.definitions import load
 from jiankang.fhir.outcome import outcome
 from jiankang.foundation.record import search as searching
 from jiankang.foundation.record.interactions.answers import expect_content, shape
+from jiankang.foundation.record.search import Compartment
 from jiankang.foundation.record.wire.bundles import Shape, bundle, outcome_entry, search_entry
 from jiankang.foundation.record.wire.http import FORM, Request, Response, query_pairs
 from jiankang.kernel.errors import Invalid, NotFound
@@ -37,7 +38,8 @@ async def search_compartment(request: Request) -> Response:
         )
     if member != "*" and not load().is_resource(member):
         raise NotFound(f"{member} is no resource type of FHIR R4", code="not-supported")
-    return await _search(request, None if member == "*" else member, (owner, id_))
+    ids = await request.server.meant(request, id_) if owner == "Patient" else (id_,)
+    return await _search(request, None if member == "*" else member, Compartment(owner, id_, ids))
 
 
 def _asked(request: Request) -> list[tuple[str, str]]:
@@ -53,8 +55,8 @@ def _asked(request: Request) -> list[tuple[str, str]]:
     return request.params
 
 
-async def _search(request: Request, type_name: str | None, compartment: tuple[str, str] | None = None) -> Response:
-    params = _asked(request)
+async def _search(request: Request, type_name: str | None, compartment: Compartment | None = None) -> Response:
+    params = await request.server.spelled_out(request, _asked(request))
     if request.param("_explain") is not None:
         return await _explain(request, type_name, [p for p in params if p[0] != "_explain"], compartment)
     result = await request.server.search(request, type_name, params, compartment)
@@ -78,7 +80,7 @@ def _links(request: Request, links: dict[str, str]) -> dict[str, str]:
 
 
 async def _explain(
-    request: Request, type_name: str | None, params: list[tuple[str, str]], compartment: tuple[str, str] | None
+    request: Request, type_name: str | None, params: list[tuple[str, str]], compartment: Compartment | None
 ) -> Response:
     """How the search would be carried out, for whoever looks after the server."""
     async with request.server.db(request) as db:

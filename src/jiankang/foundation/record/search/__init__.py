@@ -6,7 +6,16 @@ shows the plan. README.md in this folder says how pages stay stable and what eac
 
 from __future__ import annotations
 
-from jiankang.foundation.record.search.api import SearchResult, explain, match_ids, search
+from jiankang.foundation.record.search.api import Compartment, SearchResult, explain, match_ids, search
 from jiankang.foundation.record.search.query import DEFAULT_COUNT, MOST_COUNT, RESULT_PARAMETERS
 
-__all__ = ["DEFAULT_COUNT", "MOST_COUNT", "RESULT_PARAMETERS", "SearchResult", "explain", "match_ids", "search"]
+__all__ = [
+    "DEFAULT_COUNT",
+    "MOST_COUNT",
+    "RESULT_PARAMETERS",
+    "Compartment",
+    "SearchResult",
+    "explain",
+    "match_ids",
+    "search",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jiankang.fhir.definitions import load
 from jiankang.foundation.record.search.include import Includer
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from jiankang.kernel.errors import Issue
 
     Payload = Callable[[bytes], Awaitable[bytes]]
+
+
+class Compartment(NamedTuple):
+    """The compartment of `name`/`id` (Patient/123), which is that of the resources `ids` where it stands for several."""
+
+    name: str
+    id: str
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -59,12 +67,12 @@ async def search(
     secret: bytes,
     payload: Payload,
     handling: str = "strict",
-    compartment: tuple[str, str] | None = None,
+    compartment: Compartment | None = None,
     clock: Clock = system_clock,
 ) -> SearchResult:
     """A page of the resources of `type` (None: all types) that match, as far as the actor may see them.
 
-    `compartment` is (name, id), as ("Patient", "123"). `payload` turns a stored body into its payload
+    `payload` turns a stored body into its payload
     (`Record.payload`). Raises Invalid naming what is not understood (with `handling` "lenient" that is left out, with
     a warning), NotSupported, and TooCostly with a hint. http://hl7.org/fhir/R4/http.html#search
     """
@@ -93,17 +101,17 @@ async def search(
     return result
 
 
-def _place_in(reader: Reader, query: Query, compartment: tuple[str, str] | None) -> None:
+def _place_in(reader: Reader, query: Query, compartment: Compartment | None) -> None:
     if compartment is not None:
-        types, member = reader.member(*compartment, query.types)
+        types, member = reader.member(compartment.name, compartment.ids or (compartment.id,), query.types)
         query.types = types
         query.criteria.append(member)
 
 
-def _address(base_url: str, type_name: str | None, compartment: tuple[str, str] | None) -> str:
+def _address(base_url: str, type_name: str | None, compartment: Compartment | None) -> str:
     base = base_url.rstrip("/")
     if compartment is not None:
-        return f"{base}/{compartment[0]}/{compartment[1]}/{type_name or '*'}"
+        return f"{base}/{compartment.name}/{compartment.id}/{type_name or '*'}"
     return f"{base}/{type_name}" if type_name else base
 
 
@@ -193,7 +201,7 @@ async def explain(
     *,
     registry: Registry,
     base_url: str = "",
-    compartment: tuple[str, str] | None = None,
+    compartment: Compartment | None = None,
     clock: Clock = system_clock,
 ) -> dict[str, Any]:
     """How a search would be carried out: criteria, counts, shape, statements with PostgreSQL's plans, and the bounds."""

@@ -45,9 +45,9 @@ class Meant:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """In the compartment `fact`; `hashes` are the reference keys by which such resources are found."""
+    """In one of the compartments `facts`; `hashes` are the reference keys by which such resources are found."""
 
-    fact: int
+    facts: tuple[int, ...]
     hashes: tuple[int, ...]
     owners: tuple[int, ...] = ()
 

@@ -361,8 +361,8 @@ class Reader:
 
     # -- compartments
 
-    def member(self, compartment: str, id_: str, types: Sequence[str]) -> tuple[tuple[str, ...], Criterion]:
-        """The types of which resources can be in a compartment, and that they are in this one.
+    def member(self, compartment: str, ids: Sequence[str], types: Sequence[str]) -> tuple[tuple[str, ...], Criterion]:
+        """The types of which resources can be in a compartment, and that they are in that of one of these ids.
 
         http://hl7.org/fhir/R4/compartmentdefinition.html
         """
@@ -370,7 +370,7 @@ class Reader:
             raise Invalid(
                 f"there is no {compartment} compartment; there are {', '.join(self.definitions.compartment_names)}"
             )
-        rid = indexing.resource_key(compartment, id_)
+        rids = [indexing.resource_key(compartment, id_) for id_ in ids]
         hashes: list[int] = []
         members: list[str] = []
         for one in types:
@@ -381,10 +381,10 @@ class Reader:
             known = self.registry.parameters(one)
             for code in linking:
                 if code in known:
-                    hashes.extend(indexing.reference_key(one, own, rid) for own in codes(known[code]))
-        owners = (rid,) if compartment in members else ()
-        fact = compartment_key(compartment, rid)
-        return tuple(members), Member(fact, tuple(dict.fromkeys(hashes)), owners)
+                    hashes.extend(indexing.reference_key(one, own, rid) for own in codes(known[code]) for rid in rids)
+        owners = tuple(rids) if compartment in members else ()
+        facts = tuple(compartment_key(compartment, rid) for rid in rids)
+        return tuple(members), Member(facts, tuple(dict.fromkeys(hashes)), owners)
 
 
 def codes(parameter: Parameter) -> tuple[str, ...]:

@@ -233,7 +233,9 @@ def _test_keys(bound: Bound, criterion: Keys, r: str) -> str:
 
 
 def _test_member(bound: Bound, criterion: Member, r: str) -> str:
-    return f"{bound.big(criterion.fact)} = ANY({r}.keys)"
+    if len(criterion.facts) == 1:
+        return f"{bound.big(criterion.facts[0])} = ANY({r}.keys)"
+    return f"{r}.keys && {bound.bigs(criterion.facts)}"
 
 
 def _exists(table: str, s: str, r: str, hash_: str, condition: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jiankang.fhir.search import Registry, default_registry
 from jiankang.foundation.access import LOCAL_OPERATOR, Actor
@@ -13,16 +13,30 @@ from jiankang.foundation.record import search as searching
 from jiankang.kernel.errors import Gone, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Collection, Sequence
 
     from psycopg import AsyncConnection
     from starlette.types import Scope
 
     from jiankang.foundation.record.judging import Judge
-    from jiankang.foundation.record.search import SearchResult
+    from jiankang.foundation.record.search import Compartment, SearchResult
     from jiankang.foundation.record.store import Record, Stored
     from jiankang.foundation.record.wire.http import Request, Response
     from jiankang.kernel.settings import Settings
+
+
+class Persons(Protocol):
+    """Who knows which Patients are registrations of one person, and makes the person's Patient of them."""
+
+    def is_one(self, id_: str) -> bool:
+        """Whether an id is a person's."""
+
+    async def read(self, request: Request, id_: str) -> Stored:
+        """The person's Patient, made of the registrations that the actor may see. Raises NotFound."""
+
+    async def registrations(self, request: Request, id_: str) -> tuple[str, ...]:
+        """The ids of these registrations; none for a person that is not known."""
+
 
 Authenticate = Callable[["Scope"], Actor]
 
@@ -41,10 +55,11 @@ class Server:
     registry: Registry = field(default_factory=default_registry)
     authenticate: Authenticate = _local_operator
     judge: Judge | None = None
+    persons: Persons | None = None
     terminology: Callable[[Request], Awaitable[dict[str, Any]]] | None = None
     dispatch: Callable[[Request], Awaitable[Response]] = field(init=False)
     route: Callable[[str, tuple[str, ...]], Any] = field(init=False)
-    routes: tuple[list[Any], list[Any]] = field(init=False)
+    routes: tuple[Collection[Any], Collection[Any]] = field(init=False)
 
     @asynccontextmanager
     async def db(self, request: Request) -> AsyncIterator[AsyncConnection[Any]]:
@@ -54,6 +69,8 @@ class Server:
 
     async def read(self, request: Request, type_name: str, id_: str) -> Stored:
         """The current version. Raises NotFound or Gone."""
+        if type_name == "Patient" and self.persons is not None and self.persons.is_one(id_):
+            return await self.persons.read(request, id_)
         if request.tx is None:
             return await self.record.read(request.actor, type_name, id_)
         stored = await request.tx.get(type_name, id_)
@@ -76,7 +93,7 @@ class Server:
         request: Request,
         type_name: str | None,
         params: Sequence[tuple[str, str]],
-        compartment: tuple[str, str] | None = None,
+        compartment: Compartment | None = None,
     ) -> SearchResult:
         """A page of a search, as far as the actor may see it."""
         async with self.db(request) as db:
@@ -87,6 +104,27 @@ class Server:
             )  # fmt: skip
         await self.show(request, "search", [*result.matches, *result.includes])
         return result
+
+    async def meant(self, request: Request, id_: str) -> tuple[str, ...]:
+        """The Patients that an id means: the registrations of a person, or the one that has it."""
+        if self.persons is None or not self.persons.is_one(id_):
+            return (id_,)
+        return await self.persons.registrations(request, id_) or (id_,)
+
+    async def spelled_out(self, request: Request, params: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The parameters of a search with every person named by their registrations."""
+        if self.persons is None:
+            return list(params)
+        return [(name, await self._spelled_out(request, value)) for name, value in params]
+
+    async def _spelled_out(self, request: Request, value: str) -> str:
+        parts = value.split(",")
+        named = [part.rpartition("/") for part in parts]
+        if self.persons is None or not any(self.persons.is_one(id_) for _, _, id_ in named):
+            return value
+        return ",".join(
+            [f"{before}{mark}{one}" for before, mark, id_ in named for one in await self.meant(request, id_)]
+        )
 
     async def show(self, request: Request, action: str, found: Sequence[Stored]) -> None:
         """Have it written down what the request is answered with."""

@@ -1,0 +1,19 @@
+"""Opens the room over a record: registration, operations, and persons read as Patients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jiankang.foundation.identity.answering import Persons
+from jiankang.foundation.identity.operations import add_operations
+from jiankang.foundation.identity.room import identity_of
+
+if TYPE_CHECKING:
+    from jiankang.foundation.record.store import Record
+
+
+def open_index(record: Record) -> Persons:
+    """Have every Patient that is written find its person, and the operations answered."""
+    identity_of(record)
+    add_operations()
+    return Persons()
