@@ -303,3 +303,12 @@ def test_a_registration_that_comes_back_is_free_of_whom_it_was_always_one_with(r
         await record.run(LOCAL_OPERATOR, lambda tx: linking.always(tx, *rids))
 
     run(story)
+
+
+def test_two_registrations_of_one_transaction_may_ask_about_one_another(run):
+    async def story(record: Record) -> None:
+        await put(record, person(id_="a"), person(id_="b", name="李梅", order=2))
+        await put(record, person(id_="a", phone="15400001234"), person(id_="b", phone="15400001234", name="陈秀英"))
+        assert len({kind for kind, _ in await tasks(record)}) == 1
+
+    run(story)

@@ -174,7 +174,12 @@ def test_every_reason_that_the_room_names_has_its_sentences():
     sources = "".join(
         path.read_text("utf-8") for path in Path(room.__file__).parent.rglob("*.py") if path.name != "reasons.py"
     )
-    named = set(re.findall(r'"((?:text|name|citizen|document|birth|phone|address|record|veto|link|visit|source|rule|score)\.[a-z-]+)"', sources))
+    named = set(
+        re.findall(
+            r'"((?:text|name|citizen|document|birth|phone|address|record|veto|link|visit|source|rule|score)\.[a-z-]+)"',
+            sources,
+        )
+    )
     assert named == set(REASONS)
     assert all(one.zh and one.en for one in REASONS.values())
     assert set(REASONS) >= MENDABLE

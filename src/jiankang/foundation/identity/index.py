@@ -14,6 +14,7 @@ import msgspec
 from jiankang.foundation.identity.blocking import KINDS, Key, keys
 from jiankang.foundation.identity.deciding import Known
 from jiankang.foundation.identity.model import Record
+from jiankang.kernel.ids import key64
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -26,7 +27,6 @@ _unpack = msgspec.msgpack.Decoder(Record).decode
 _LINKING = frozenset("CDN")
 """Keys that two registrations share if they are linked without a steward: a document, or name and birth date."""
 _MOST_LOCKS = 2_000
-_ALL = "identity:all"
 
 _FIND = """
 WITH found AS MATERIALIZED (
@@ -36,8 +36,11 @@ SELECT r.rid, r.person, r.record, f.n
 FROM (SELECT rid, array_agg(n::integer) AS n FROM found GROUP BY rid) AS f JOIN identity_record AS r ON r.rid = f.rid
 """
 _LOCK = "SELECT count(pg_advisory_xact_lock(h)) FROM unnest(%s::bigint[]) AS u(h)"
-_LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))"
-_LOCK_WHOLE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_LOCK_ALL = f"SELECT pg_advisory_xact_lock({key64('identity:all')})"
+_LOCK_SOME = f"""
+WITH a AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({key64("identity:all")}))
+SELECT count(pg_advisory_xact_lock(h)) FROM a, unnest(%s::bigint[]) AS u(h)
+"""
 _MEMBERS = "SELECT rid, person, record FROM identity_record WHERE person = ANY(%s::uuid[]) ORDER BY rid"
 _KNOWN = "SELECT rid, person, record FROM identity_record WHERE rid = ANY(%s::bigint[])"
 
@@ -53,6 +56,18 @@ INSERT INTO identity_change (operation, kind, rid, before, after, actor, model, 
 SELECT o, k, c, b, a, %(actor)s, %(model)s, w, e, CASE WHEN r = '' THEN '{}' ELSE string_to_array(r, ' ') END
 FROM unnest(%(operations)s::uuid[], %(kinds)s::text[], %(changed)s::bigint[], %(befores)s::uuid[], %(afters)s::uuid[],
     %(bits)s::real[], %(evidence)s::bigint[], %(reasons)s::text[]) AS u(o, k, c, b, a, w, e, r)
+"""
+
+_WRITE_ONE = """
+WITH r AS (
+    INSERT INTO identity_record (rid, person, id, matchable, record)
+    VALUES (%(rid)s, %(person)s, %(id)s, %(matchable)s, %(record)s)
+    ON CONFLICT (rid) DO UPDATE SET person = excluded.person, matchable = excluded.matchable, record = excluded.record),
+k AS (
+    INSERT INTO identity_key (key, rid) SELECT k, %(rid)s FROM unnest(%(keys)s::bigint[]) AS u(k) ON CONFLICT DO NOTHING)
+INSERT INTO identity_change (operation, kind, rid, before, after, actor, model, bits, evidence, reasons)
+VALUES (%(operation)s, %(kind)s, %(rid)s, %(before)s, %(person)s, %(actor)s, %(model)s, %(bits)s, %(evidence)s,
+    string_to_array(%(reasons)s, ' '))
 """
 
 _ASK = """
@@ -132,10 +147,9 @@ async def hold(db: AsyncConnection[Any], wanted: Iterable[Key]) -> None:
     if not locks:
         return
     if len(locks) > _MOST_LOCKS:
-        await db.execute(_LOCK_WHOLE, (_ALL,))
-        return
-    await db.execute(_LOCK_SHARED, (_ALL,))
-    await db.execute(_LOCK, (locks,))
+        await db.execute(_LOCK_ALL)
+    else:
+        await db.execute(_LOCK_SOME, (locks,))
 
 
 async def hold_persons(db: AsyncConnection[Any], persons: Iterable[str]) -> None:
@@ -203,6 +217,9 @@ async def write(
     """Write registrations with their keys, and the log of how they are linked."""
     if not rows and not links:
         return
+    if len(rows) == 1 and len(links) == 1 and rows[0].rid == links[0].rid:
+        await _write_one(db, rows[0], links[0], actor, model)
+        return
     pairs = [(key.value, row.rid) for row in rows for key in keys(row.record)]
     await db.execute(
         _WRITE,
@@ -215,6 +232,18 @@ async def write(
             "afters": [link.after or None for link in links], "bits": [link.bits for link in links],
             "evidence": [link.evidence for link in links], "reasons": [" ".join(link.reasons) for link in links],
             "actor": actor, "model": model,
+        },
+    )  # fmt: skip
+
+
+async def _write_one(db: AsyncConnection[Any], row: Row, link: Link, actor: str, model: str) -> None:
+    await db.execute(
+        _WRITE_ONE,
+        {
+            "rid": row.rid, "person": row.person, "id": row.id, "matchable": row.record.matchable, "record": _pack(row.record),
+            "keys": [key.value for key in keys(row.record)], "operation": link.operation, "kind": link.kind,
+            "before": link.before or None, "actor": actor, "model": model, "bits": link.bits, "evidence": link.evidence,
+            "reasons": " ".join(link.reasons),
         },
     )  # fmt: skip
 

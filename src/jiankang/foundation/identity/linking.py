@@ -163,6 +163,8 @@ async def undo(tx: Transaction, operation: str, *, note: str = "") -> Done:
         if rid not in now or now[rid].person != after:
             raise Conflict("a registration of it was linked elsewhere since: take that back first")
         back.setdefault(before, []).append(now[rid])
+    ruled = await tx.db.execute("SELECT low, high FROM identity_rule WHERE operation = %s", (operation,))
+    await _permit(tx, [rid for pair in await ruled.fetchall() for rid in pair])
     mine = await _begin(tx, "undo", note, undoes=operation)
     moved = [each for before, ones in back.items() for each in await _move(tx, mine, "undo", ones, before)]
     await tx.db.execute("UPDATE identity_rule SET ended = %s WHERE operation = %s AND ended IS NULL", (mine, operation))

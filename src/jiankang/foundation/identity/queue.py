@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_OPEN = """
+OPEN = """
 FROM identity_task AS t
 JOIN identity_record AS l ON l.rid = t.low JOIN identity_record AS h ON h.rid = t.high
 JOIN resource AS a ON a.rid = t.low JOIN resource AS b ON b.rid = t.high
@@ -38,7 +38,7 @@ WHERE t.answer IS NULL AND (t.kind = 'doubt') = (l.person = h.person) AND {allow
 """
 _LIST = (
     "SELECT t.id, t.kind, t.low, t.high, l.id, h.id, t.reasons, t.bits, t.made, l.record, h.record"
-    + _OPEN
+    + OPEN
     + " AND t.id > %s {reason} ORDER BY t.id LIMIT %s"
 )
 _FIGURES = """
@@ -135,7 +135,8 @@ class Figures:
         return self.asked / self.registrations if self.registrations else 0.0
 
 
-def _allowed(actor: Actor) -> tuple[str, str, list[Any]]:
+def allowed_both(actor: Actor) -> tuple[str, str, list[Any]]:
+    """What limits a question to one that the actor may see: SQL for each of its registrations, and values."""
     left, values = actor.restriction.sql("a")
     right, more = actor.restriction.sql("b")
     return left, right, [*values, *more]
@@ -145,7 +146,7 @@ async def listed(
     db: AsyncConnection[Any], actor: Actor, *, after: int = 0, count: int = 20, reason: str = ""
 ) -> list[Listed]:
     """Open questions, the oldest first, from the one after `after`; those with a reason's code when one is given."""
-    left, right, values = _allowed(actor)
+    left, right, values = allowed_both(actor)
     only = "AND %s = ANY(t.reasons)" if reason else ""
     query = _LIST.format(allowed_a=left, allowed_b=right, reason=only)
     asked = [*values, after, *([reason] if reason else []), min(count, MOST)]
@@ -228,8 +229,13 @@ async def decided(tx: Transaction, task: int, answer: str, weights: Weights, *, 
     return done
 
 
-async def history(db: AsyncConnection[Any], actor: Actor, *, before: str = "", count: int = 20) -> list[Told]:
-    """What was decided, the latest first, from before the operation `before`, as far as the actor may see whom it is about."""
+async def history(
+    db: AsyncConnection[Any], actor: Actor, *, before: str = "", only: str = "", count: int = 20
+) -> list[Told]:
+    """What was decided, the latest first, from before the operation `before`, as far as the actor may see whom it is about.
+
+    `only` is one operation that is asked for.
+    """
     allowed, values = actor.restriction.sql("r")
     rows = await db.execute(
         "SELECT o.id::text, o.kind, o.actor, o.at, coalesce(o.note, ''), array_agg(DISTINCT r.id ORDER BY r.id), "
@@ -239,8 +245,8 @@ async def history(db: AsyncConnection[Any], actor: Actor, *, before: str = "", c
         "UNION SELECT s.low FROM identity_rule AS s WHERE s.operation IN (o.id, o.undoes) "
         "UNION SELECT s.high FROM identity_rule AS s WHERE s.operation IN (o.id, o.undoes)) AS about ON true "
         f"JOIN resource AS r ON r.rid = about.rid AND {allowed} "
-        "WHERE (%s = '' OR o.id < nullif(%s, '')::uuid) GROUP BY o.id, u.id ORDER BY o.id DESC LIMIT %s",
-        (*values, before, before, min(count, MOST)),
+        "WHERE (%s = '' OR o.id < nullif(%s, '')::uuid) AND (%s = '' OR o.id = nullif(%s, '')::uuid) GROUP BY o.id, u.id ORDER BY o.id DESC LIMIT %s",
+        (*values, before, before, only, only, min(count, MOST)),
     )
     return [
         Told(operation, kind, by, at, note, tuple(ids), undoes, undone)
@@ -252,7 +258,7 @@ async def figures(db: AsyncConnection[Any]) -> Figures:
     """The figures of the whole index."""
     row = await (await db.execute(_FIGURES)).fetchone()
     open_ = await (
-        await db.execute("SELECT count(*), min(t.made)" + _OPEN.format(allowed_a="TRUE", allowed_b="TRUE"))
+        await db.execute("SELECT count(*), min(t.made)" + OPEN.format(allowed_a="TRUE", allowed_b="TRUE"))
     ).fetchone()
     if row is None or open_ is None:
         raise LookupError("a count has a row")

@@ -120,6 +120,10 @@ REASONS: dict[str, Reason] = {
         "候选人过多,未全部比对,须人工确认", "Too many candidates, not all compared: a steward decides"
     ),
     "score.possible": Reason("得分不足以自动关联", "The score is not high enough to link without a person's eyes"),
+    "link.missed": Reason(
+        "定期比对认定为同一人,但已关联到不同的人",
+        "The nightly comparison is sure, but they are linked to different persons",
+    ),
     "link.elsewhere": Reason(
         "更新后与另一人相符,原有关联未变", "Since its update it fits another person; the links it has stay as they are"
     ),

@@ -53,6 +53,8 @@ class Newcomer:
 class Registrar:
     """The guard of Patient."""
 
+    pipelined = True
+
     def __init__(self, room: Identity) -> None:
         self.room = room
 
@@ -126,6 +128,14 @@ def _replaced_by(resource: dict[str, Any]) -> int | None:
         if link.get("type") == "replaced-by" and len(parts) == 2 and parts[0] == "Patient" and not is_person(parts[1]):
             return resource_key("Patient", parts[1])
     return None
+
+
+def _once(asked: Sequence[Ask]) -> list[Ask]:
+    """Each pair once: a doubt before a question, else what was asked first."""
+    found: dict[tuple[int, int], Ask] = {}
+    for one in sorted(asked, key=lambda each: each.kind):
+        found.setdefault((min(one.left, one.right), max(one.left, one.right)), one)
+    return list(found.values())
 
 
 class Book:
@@ -274,4 +284,4 @@ class Book:
         await index.forget_keys(tx.db, self.stale)
         model = self.weights.version
         await index.write(tx.db, list(self.rows.values()), self.links, actor=self.actor, model=model)
-        await index.ask(tx.db, self.asked, model)
+        await index.ask(tx.db, _once(self.asked), model)

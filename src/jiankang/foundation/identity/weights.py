@@ -6,6 +6,7 @@ log2(m/u) bits. The file is JSON, written by training; a model that lacks a leve
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,6 +19,8 @@ import msgspec
 from jiankang.foundation.identity.levels import FIELDS, FREQUENCIES, MISSING
 from jiankang.kernel.errors import Invalid
 
+SHIPPED = "45159cf12d22018f2f8924489ed29a55fa08f972231ac3a776d99225bdb24dbc"
+"""SHA-256 of `data/weights.json`."""
 LEAST = 1e-9
 """A share below this is not believed: no evidence is worth more than 30 bits."""
 
@@ -95,5 +98,18 @@ def _frequencies(given: Mapping[str, Any]) -> Frequencies:
 
 @cache
 def first_weights() -> Weights:
-    """The model that a new region starts with: `data/weights.json` says how it was made."""
-    return read_weights((resources.files("jiankang.foundation.identity") / "data" / "weights.json").read_bytes())
+    """The model that a new region starts with: `data/weights.json` says how it was made. Raises Invalid if it was changed."""
+    return read_weights(
+        (resources.files("jiankang.foundation.identity") / "data" / "weights.json").read_bytes(),
+        verify=unchanged(SHIPPED),
+    )
+
+
+def unchanged(digest: str) -> Callable[[bytes], None]:
+    """What raises Invalid for content of another SHA-256."""
+
+    def verify(content: bytes) -> None:
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise Invalid("This model of identity is not the one that was shipped: its SHA-256 is another.")
+
+    return verify

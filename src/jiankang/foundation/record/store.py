@@ -549,7 +549,8 @@ async def _is_distributed(side: AsyncConnectionPool[Any]) -> bool:
 Guard = Callable[[Transaction, Sequence[Coming]], Awaitable[None]]
 """Asked in the transaction before resources of a type are written, of all at once: raises to refuse, writes what follows.
 
-One that changes by what the rooms judge sets `Transaction.definitional`.
+One that changes by what the rooms judge sets `Transaction.definitional`. One that has an attribute `pipelined` that is
+true copies nothing (COPY) for a single new resource: then its statements and the store's go out together.
 """
 
 
@@ -691,15 +692,18 @@ class Record:
 
     # -- writing --------------------------------------------------------------------------------------------------
 
-    async def run(self, actor: Actor, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Do `work` in one transaction, again from its start where another writer came in between."""
+    async def run(self, actor: Actor, work: Callable[[Transaction], Awaitable[T]], *, pipelined: bool = False) -> T:
+        """Do `work` in one transaction, again from its start where another writer came in between.
+
+        With `pipelined` statements wait for one another only where one is asked for its rows; none may be a COPY.
+        """
         for attempt in range(_TRIES):
             try:
                 with translated():
                     async with self.pool.connection() as db:
                         tx = Transaction(self, db, actor)
                         try:
-                            async with db.transaction():
+                            async with db.pipeline() if pipelined else contextlib.nullcontext(), db.transaction():
                                 result = await work(tx)
                         finally:  # also undone: somebody may have gone by it meanwhile
                             self.definitional += tx.definitional
@@ -715,8 +719,10 @@ class Record:
         async def work(tx: Transaction) -> Stored:
             return (await tx.apply([Change("POST", prepared.type, None, prepared)]))[0]
 
-        if not isinstance(self.audit, NoAudit) or prepared.type in self.guards:
-            return await self.run(actor, work)
+        guard = self.guards.get(prepared.type)
+        if guard is not None or not isinstance(self.audit, NoAudit):
+            pipelined = guard is not None and getattr(guard, "pipelined", False) and isinstance(self.audit, NoAudit)
+            return await self.run(actor, work, pipelined=pipelined)
         with translated():
             async with self.pool.connection() as db:
                 stored = await work(Transaction(self, db, actor))
