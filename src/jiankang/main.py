@@ -17,7 +17,8 @@ from jiankang import __version__
 from jiankang.foundation.conformance import ConformanceJudge, add_operations, read_policy, shelf_of
 from jiankang.foundation.conformance.pages import HELD
 from jiankang.foundation.conformance.pages import PAGES as VALIDATION_PAGES
-from jiankang.foundation.identity import open_index
+from jiankang.foundation.identity import open_index, weights_in_force
+from jiankang.foundation.identity.catching_up import catch_up as catch_up_index
 from jiankang.foundation.record.api import create_fhir_app
 from jiankang.foundation.record.bulk.working import Runner
 from jiankang.foundation.record.bulk.working import main as work_at_one_job
@@ -90,7 +91,8 @@ def compose(server: Server) -> None:
     policies = read_policy(server.settings.validation)
     server.judge = ConformanceJudge(policies, server.record, shelf_of(server.record), room)
     add_operations()
-    server.persons = open_index(server.record)
+    weights = weights_in_force(server.settings.data, functools.partial(signing_key, server.settings))
+    server.persons = open_index(server.record, weights)
 
 
 async def health(request: Request) -> JSONResponse:
@@ -147,7 +149,7 @@ def create_app(settings: Settings, database_url: str) -> Platform:
             platform.fhir = create_fhir_app(record, settings=settings, secret=key)
             compose(platform.fhir.server)
             app.state.server = platform.fhir.server
-            tending = asyncio.gather(tend(record), catch_up(record))
+            tending = asyncio.gather(tend(record), catch_up(record), catch_up_index(record))
             catalogue = Catalogue(record, platform.fhir.server.registry)
             async with catalogue.running(), Runner(platform.fhir.server, database_url, module="jiankang.main"):
                 yield

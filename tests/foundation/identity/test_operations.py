@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import itertools
+import json
 from datetime import date, timedelta
 from typing import Any
 

@@ -11,6 +11,7 @@ import pytest
 
 from jiankang.foundation.access import LOCAL_OPERATOR
 from jiankang.foundation.identity import linking
+from jiankang.foundation.identity.catching_up import catch_up
 from jiankang.foundation.identity.room import identity_of
 from jiankang.foundation.record.indexing import resource_key
 from jiankang.foundation.record.store import Change, Record, prepare
@@ -312,3 +313,21 @@ def test_two_registrations_of_one_transaction_may_ask_about_one_another(run):
         assert len({kind for kind, _ in await tasks(record)}) == 1
 
     run(story)
+
+
+def test_patients_that_were_there_before_the_index_are_brought_in(database_url):
+    async def story() -> None:
+        async with Record.open(database_url) as record:
+            await put(
+                record, *(person(id_=f"p{n}", order=n % 100 + 1, name=f"王{'一二三四五'[n % 5]}") for n in range(450))
+            )
+            assert await persons(record) == {}
+            assert await catch_up(record) == 450
+            found = await persons(record)
+            assert len(found) == 450
+            assert found["p0"] == found["p100"] != found["p1"]
+            assert await catch_up(record) == 0
+            assert await catch_up(record, everything=True) == 450
+            assert await persons(record) == found
+
+    asyncio.run(story())

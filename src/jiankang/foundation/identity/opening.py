@@ -9,11 +9,14 @@ from jiankang.foundation.identity.operations import add_operations
 from jiankang.foundation.identity.room import identity_of
 
 if TYPE_CHECKING:
+    from jiankang.foundation.identity.weights import Weights
     from jiankang.foundation.record.store import Record
 
 
-def open_index(record: Record) -> Persons:
-    """Have every Patient that is written find its person, and the operations answered."""
-    identity_of(record)
+def open_index(record: Record, weights: Weights | None = None) -> Persons:
+    """Have every Patient that is written find its person by a model (else the shipped one), and the operations answered."""
+    room = identity_of(record)
+    if weights is not None:
+        room.weights = weights
     add_operations()
     return Persons()

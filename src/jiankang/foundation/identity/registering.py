@@ -70,26 +70,22 @@ class Registrar:
         gone = [known[one.rid] for one in writes if one.change.prepared is None and one.rid in known]
         if gone:
             await self._remove(tx, gone)
-        newcomers = [self._newcomer(one, known.get(one.rid)) for one in coming]
-        changed = [
-            one for one in newcomers if one.old is None or one.old.record != one.record or one.replaced_by is not None
-        ]
-        if changed:
-            await self._register(tx, changed)
+        newcomers = []
+        for one in coming:
+            prepared = one.change.prepared
+            if prepared is None:
+                continue
+            named = one.old is not None or one.change.method != "POST"
+            newcomer = self.newcomer(one.rid, one.id, prepared.resource, known.get(one.rid), named=named)
+            prepared.findings = (*prepared.findings, *_mendable(newcomer.record))
+            if newcomer.old is None or newcomer.old.record != newcomer.record or newcomer.replaced_by is not None:
+                newcomers.append(newcomer)
+        if newcomers:
+            await self.register(tx, newcomers)
 
-    def _newcomer(self, one: Coming, old: Known | None) -> Newcomer:
-        prepared = one.change.prepared
-        if prepared is None:
-            raise TypeError("a deletion registers nobody")
-        record = self.room.normaliser.patient(prepared.resource)
-        issues = [
-            Issue("business-rule", f"{said.en}. {said.zh}。", severity="warning", expression=("Patient",))
-            for said in (reason(code) for code in record.findings if code in MENDABLE)
-        ]
-        if issues:
-            prepared.findings = (*prepared.findings, *issues)
-        named = old is not None or one.change.method != "POST"
-        return Newcomer(one.rid, one.id, record, old, _replaced_by(prepared.resource), named)
+    def newcomer(self, rid: int, id_: str, resource: dict[str, Any], old: Known | None, *, named: bool) -> Newcomer:
+        """A Patient that is to be registered."""
+        return Newcomer(rid, id_, self.room.normaliser.patient(resource), old, _replaced_by(resource), named)
 
     async def _remove(self, tx: Transaction, gone: Sequence[Known]) -> None:
         await index.hold_persons(tx.db, {one.person for one in gone})
@@ -100,7 +96,8 @@ class Registrar:
         links = [Link(operation, "delete", one.rid, one.person, "") for one in gone]
         await index.write(tx.db, [], links, actor=tx.actor.id, model=self.room.weights.version)
 
-    async def _register(self, tx: Transaction, ones: Sequence[Newcomer]) -> None:
+    async def register(self, tx: Transaction, ones: Sequence[Newcomer]) -> None:
+        """Find the persons of these, and write down what is found."""
         weights = self.room.weights
         wanted = [keys(one.record) for one in ones]
         async with tx.db.pipeline():
@@ -118,6 +115,12 @@ class Registrar:
         for one, each in zip(ones, wanted, strict=True):
             await book.enter(tx, one, [key.value for key in each])
         await book.close(tx)
+
+
+def _mendable(record: Record) -> list[Issue]:
+    """What whoever sent a registration can do something about, as warnings."""
+    said = (reason(code) for code in record.findings if code in MENDABLE)
+    return [Issue("business-rule", f"{one.en}. {one.zh}。", ("Patient",), "warning") for one in said]
 
 
 def _replaced_by(resource: dict[str, Any]) -> int | None:

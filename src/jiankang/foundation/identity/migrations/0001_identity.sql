@@ -12,6 +12,12 @@ CREATE TABLE identity_record (
 CREATE INDEX identity_record_person ON identity_record (person);
 CREATE INDEX identity_record_mute ON identity_record (rid) WHERE NOT matchable;
 
+-- By which version of the normaliser and of the keys all Patients of the record have been read (identity.catching_up).
+CREATE TABLE identity_shape (
+    one boolean NOT NULL PRIMARY KEY DEFAULT true CHECK (one),
+    version integer NOT NULL
+);
+
 -- Where to look for candidates: identity.blocking.
 CREATE TABLE identity_key (
     key bigint NOT NULL,
