@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 PORT ?= 8000
 
-.PHONY: help setup demo test lint bench conformance docs crash fuzz scale clean
+.PHONY: help setup demo test lint bench accuracy conformance docs crash fuzz scale clean
 
 help:  ## what there is to do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -25,6 +25,9 @@ lint: setup  ## style, types, import contracts
 
 bench: setup  ## every figure of docs/performance.md beside its floor
 	@$(RUN) bench/run.py $(ARGS)
+
+accuracy: setup  ## who is taken for whom, on a population with truth; ARGS="--seed 8 --mix hard --causes 10"
+	@$(RUN) -m tools.accuracy $(ARGS)
 
 conformance: setup  ## public suites as a table
 	@$(RUN) tools/conformance.py

@@ -1,4 +1,4 @@
-"""The shell's front door: `jiankang serve`, `load`, `export`, `import`, `db`, `terminology`, `package`, `doctor`, `demo`.
+"""The shell's front door: `jiankang serve`, `load`, `export`, `import`, `db`, `terminology`, `package`, `identity`, `doctor`, `demo`.
 
 Exit codes: 0 done; 1 done in part (some input was refused, it says which); 2 wrong use; 3 could not be done.
 """
@@ -90,6 +90,17 @@ def _parser() -> argparse.ArgumentParser:
     package.add_argument("--force", action="store_true", help="put an older version in than the one installed")
     package.add_argument("--incomplete", action="store_true", help="install without packages that cannot be had")
     package.add_argument("--json", action="store_true", help="list for programs")
+    identity = add(
+        "identity",
+        "Who is who: train the model, compare everybody again (nightly), tell how good the index is.",
+        "jiankang identity match --data /srv/jiankang",
+    )
+    identity.add_argument("action", choices=["train", "match", "report"])
+    identity.add_argument(
+        "paths", nargs="*", type=Path, metavar="FILE", help="train: registrations as .csv or .parquet (else the index)"
+    )
+    identity.add_argument("--workers", type=int, help="processes that read registrations (default 2)")
+    identity.add_argument("--json", action="store_true", help="report for programs")
     add("doctor", "Check that everything needed is here.", "jiankang doctor")
     demo = add("demo", "Load example people, start the server and say what to try.", "jiankang demo --port 8000")
     demo.add_argument("--port", type=int, help="port to listen on (default 8000)")
@@ -168,7 +179,7 @@ def _load(settings: Settings, options: argparse.Namespace) -> int:
             workers=settings.workers,
             progress=_tell,
             compose=compose,
-            validation=settings.validation,
+            settings=settings,
         )
         _learn_terminology(url)
         return code
@@ -258,6 +269,32 @@ def _package(settings: Settings, options: argparse.Namespace) -> int:
         return shell.cli_install(opening, options.names, wish, _tell)
 
 
+def _identity(settings: Settings, options: argparse.Namespace) -> int:
+    import contextlib
+
+    from jiankang.foundation.identity import shell
+    from jiankang.kernel.clock import system_clock
+    from jiankang.main import signing_key
+    from jiankang.serving import database
+
+    now = system_clock()
+    if options.paths and options.action != "train":
+        raise Invalid(f"{options.action} works on the index: it takes no files")
+    with contextlib.ExitStack() as stack:
+        if options.action == "report":
+            url = stack.enter_context(database(settings, shared=True))
+            return shell.cli_report(url, as_json=options.json, now=now, say=_say)
+        shell.require_training()
+        key = functools.partial(signing_key, settings)
+        if options.action == "match":
+            url = stack.enter_context(database(settings, shared=True))
+            return shell.cli_match(url, settings.data, key, workers=settings.workers, say=_tell)
+        return shell.cli_train(
+            lambda: stack.enter_context(database(settings, shared=True)), options.paths, settings.data, key,
+            today=f"{now:%Y%m%d}", workers=settings.workers, say=_tell,
+        )  # fmt: skip
+
+
 def _doctor(settings: Settings, _: argparse.Namespace) -> int:
     from jiankang.doctor import checks
 
@@ -310,9 +347,7 @@ def _load_example(settings: Settings, url: str) -> None:
     _tell("-- installing the guide cn-hainan")
     opening = functools.partial(server_for, url, settings, compose)
     shell.cli_install(opening, ["cn-hainan"], shell.Wish(offline=True), _tell)
-    load = functools.partial(
-        load_paths, workers=settings.workers, progress=_tell, compose=compose, validation=settings.validation
-    )
+    load = functools.partial(load_paths, workers=settings.workers, progress=_tell, compose=compose, settings=settings)
     real = ROOT.parent / "shared" / "data" / "synthea"
     if real.is_dir():
         _tell("-- loading the Synthea bundles")
@@ -328,7 +363,7 @@ def _load_example(settings: Settings, url: str) -> None:
 
 
 _COMMANDS = {
-    "serve": _serve, "load": _load, "export": _export, "import": _import, "db": _db, "terminology": _terminology, "package": _package, "doctor": _doctor, "demo": _demo,
+    "serve": _serve, "load": _load, "export": _export, "import": _import, "db": _db, "terminology": _terminology, "package": _package, "identity": _identity, "doctor": _doctor, "demo": _demo,
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from jiankang.foundation.conformance.pages import HELD
 from jiankang.foundation.conformance.pages import PAGES as VALIDATION_PAGES
 from jiankang.foundation.identity import open_index, weights_in_force
 from jiankang.foundation.identity.catching_up import catch_up as catch_up_index
+from jiankang.foundation.identity.pages import PAGES as IDENTITY_PAGES
 from jiankang.foundation.record.api import create_fhir_app
 from jiankang.foundation.record.bulk.working import Runner
 from jiankang.foundation.record.bulk.working import main as work_at_one_job
@@ -125,7 +126,7 @@ async def _state(request: Request) -> State:
 def create_pages(lifespan: Any = None) -> Starlette:
     """The pages of all rooms; they ask the FHIR server that is put into `state.server`."""
     routes = [Route("/", front_page(_state)), Route("/-/patterns", show_patterns), Route("/health", health)]
-    site = Site((VALIDATION_PAGES, TERMINOLOGY_PAGES), routes)
+    site = Site((IDENTITY_PAGES, VALIDATION_PAGES, TERMINOLOGY_PAGES), routes)
     app = Starlette(routes=site.routes, middleware=MIDDLEWARE, exception_handlers=HANDLERS, lifespan=lifespan)
     app.state.site = site
     return app

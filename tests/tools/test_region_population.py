@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from jiankang.fhir.structure import check
 from jiankang.kernel.jsontext import decode
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SEED = 7
+SEED, NATURAL, HARD = 7, 12_000, 8_500
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,13 +38,13 @@ def room(name: str = "") -> Any:
 
 @pytest.fixture(scope="module")
 def natural() -> tuple[list[Any], list[Any]]:
-    return list(room().persons(SEED, 20_000)), list(room().registrations(SEED, 20_000))
+    return list(room().persons(SEED, NATURAL)), list(room().registrations(SEED, NATURAL))
 
 
 @pytest.fixture(scope="module")
 def hard() -> tuple[list[Any], list[Any]]:
     mix = room().HARD
-    return list(room().persons(SEED, 12_000, mix)), list(room().registrations(SEED, 12_000, mix))
+    return list(room().persons(SEED, HARD, mix)), list(room().registrations(SEED, HARD, mix))
 
 
 def is_citizen_number(text: str) -> bool:
@@ -75,9 +76,16 @@ def test_the_same_seed_makes_the_same_bytes_and_another_one_others(tmp_path: Pat
     assert made(tmp_path, "c.csv", "--seed", "8") != first
 
 
-def test_two_processes_make_the_same_bytes_as_one(tmp_path: Path):
-    more = ("--seed", "3", "--persons", "25300")
-    assert made(tmp_path, "a.csv", *more) == made(tmp_path, "b.csv", *more, "--workers", "2")
+def test_two_processes_make_what_one_makes_chunk_after_chunk(tmp_path: Path):
+    once = replace(room().NATURAL, registered=(1.0,))
+    room(".output").write(tmp_path / "a.csv", "csv", SEED, 25_020, once, workers=2)
+    header, *rows = csv.reader(io.StringIO((tmp_path / "a.csv").read_text(encoding="utf-8")))
+    assert header == list(room().COLUMNS)
+    first = [list(row) for row in room().registrations(SEED, 500, once)]
+    assert [row for row in rows if int(row[0][1:]) < 500] == first
+    second = room(".stream").chunk_rows(SEED, 1, once, 20)
+    assert rows[-len(second) :] == second
+    assert {row[0] for row in rows} == {f"P{number:08d}" for number in range(25_020)}
 
 
 def test_a_person_and_their_registrations_are_the_same_however_many_are_made(natural):
@@ -91,7 +99,7 @@ def test_a_person_and_their_registrations_are_the_same_however_many_are_made(nat
 
 
 def test_a_population_of_ten_million_begins_at_once():
-    assert next(iter(room().registrations(1, 10_000_000))).person_id
+    assert next(iter(room().persons(1, 10_000_000))).person_id
     with pytest.raises(ValueError, match="at most"):
         room(".peopling").peopled(1, room(".chunk").MOST // room(".chunk").SIZE, room().NATURAL)
 
@@ -205,8 +213,8 @@ def test_frequent_surnames_of_the_island_are_frequent_and_the_li_have_theirs(nat
     assert {"邓", "盘"} <= set(miao)
 
 
-def test_full_names_meet_about_as_often_as_among_real_people():
-    names = Counter(one.name for one in room().persons(2, 25_000) if one.citizen)
+def test_full_names_meet_about_as_often_as_among_real_people(natural):
+    names = Counter(one.name for one in natural[0] if one.citizen)
     total = sum(names.values())
     assert 0.5e-5 < sum(count * (count - 1) for count in names.values()) / total / (total - 1) < 3e-5
 
@@ -214,6 +222,7 @@ def test_full_names_meet_about_as_often_as_among_real_people():
 def test_an_error_free_registration_says_what_is_true(natural):
     people = {one.person_id: one for one in natural[0]}
     iso = room(".days").ISO
+    simple = {ord(other): chr(plain) for plain, other in room(".lists").traditional().items()}
     for row in natural[1]:
         one = people[row.person_id]
         if row.faults:
@@ -224,10 +233,7 @@ def test_an_error_free_registration_says_what_is_true(natural):
         assert row.registered_at[:10] >= row.birth_date
         assert row.ehealth_card in {"", one.card, one.card_before}
         if one.kind == "resident":
-            simple = row.name.translate(
-                {ord(other): chr(plain) for plain, other in room(".lists").traditional().items()}
-            )
-            assert simple in {one.name, one.name_before}
+            assert row.name.translate(simple) in {one.name, one.name_before}
 
 
 def test_twins_share_birth_and_mother_and_differ_in_number_and_mostly_in_name(hard):
@@ -242,6 +248,18 @@ def test_twins_share_birth_and_mother_and_differ_in_number_and_mostly_in_name(ha
     assert share(pairs, lambda pair: set(pair[0].name[1:]) & set(pair[1].name[1:])) > 0.5
     assert share(pairs, lambda pair: pair[0].name == pair[1].name) < 0.01
     assert any(sorted(one.name) == sorted(other.name) and one.name != other.name for one, other in pairs)
+
+
+def test_brothers_and_sisters_have_names_of_their_own_and_no_mother_bears_twice_within_300_days(hard):
+    born, called = defaultdict(set), defaultdict(list)
+    for one in hard[0]:
+        if one.birth_certificate and one.kind == "resident":
+            born[one.household].add(one.born)
+            called[one.household].append(one.name)
+    several = [sorted(days) for days in born.values() if len(days) > 1]
+    assert len(several) > 100
+    assert min(late - early for days in several for early, late in itertools.pairwise(days)) >= 300
+    assert all(len(set(names)) == len(names) for names in called.values())
 
 
 def test_strangers_share_name_sex_and_birthday_and_nothing_else(hard):
@@ -300,9 +318,9 @@ def test_guests_are_written_in_their_own_ways(hard):
 
 def test_names_with_a_dot_are_written_with_many_dots():
     mix = replace(room().NATURAL, registered=(0, 0, 0, 0, 1.0))
-    rows = [row for row in room().registrations(1, 12_000, mix) if not row.faults]
-    dotted = {one.person_id for one in room().persons(1, 12_000, mix) if one.people == "dotted"}
-    marks = {mark for row in rows if row.person_id in dotted for mark in re.findall(r"[^\w]", row.name)}
+    dotted = [one for one in room().persons(1, 8_000, mix) if one.people == "dotted"]
+    rows = map(room().Registration._make, room(".stream").written(dotted, Random(1).random, mix))
+    marks = {mark for row in rows if not row.faults for mark in re.findall(r"[^\w]", row.name)}
     assert "·" in marks
     assert marks & {"•", ".", "-"}
 
@@ -325,8 +343,9 @@ def test_changed_telephones_and_shared_ones_are_both_there(natural):
 def test_every_kind_of_error_of_both_models_happens_and_either_model_can_be_had_alone(hard):
     typing = {code for code, *_ in room(".typing_errors").FAULTS_A}
     process = {code for code, *_ in room(".process_errors").FAULTS_B}
-    happened = Counter(itertools.chain.from_iterable(row.faults.split(";") for row in hard[1] if row.faults))
-    assert typing | process <= happened.keys()
+    guests = room().registrations(SEED, 3_000, replace(room().HARD, compatriots=0.6, faults=0.5))
+    rows = itertools.chain(hard[1], guests)
+    happened = Counter(itertools.chain.from_iterable(row.faults.split(";") for row in rows if row.faults))
     assert happened.keys() == typing | process | {"newborn", "unknown"}
     for part, codes in ((1.0, typing), (0.0, process)):
         rows = room().registrations(SEED, 2_000, replace(room().HARD, typing=part))
@@ -336,8 +355,6 @@ def test_every_kind_of_error_of_both_models_happens_and_either_model_can_be_had_
 def test_each_fault_changes_the_row_exactly_when_it_says_so(hard):
     people, rows = hard
     by_id = {one.person_id: one for one in people}
-    from random import Random
-
     chance = Random(5).random
     changed = Counter()
     for row in rows[::10]:

@@ -10,7 +10,7 @@ import pytest
 from jiankang.ui.assets import Assets
 from jiankang.ui.languages import _asked_for
 
-PATHS = ["/", "/-/patterns", "/-/nowhere", "/-/validate", "/-/terminology"]
+PATHS = ["/", "/-/patterns", "/-/nowhere", "/-/validate", "/-/terminology", "/-/identity"]
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

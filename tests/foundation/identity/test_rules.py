@@ -22,12 +22,12 @@ from jiankang.foundation.identity import (
     WrittenName,
     first_weights,
     judge,
-    judge_all,
     keys,
     read_weights,
     score_pair,
 )  # fmt: skip
 from jiankang.foundation.identity.blocking import MOST
+from jiankang.foundation.identity.deciding import Decision, Known, decide, judged
 from jiankang.kernel.errors import Invalid
 
 NORMALISER = Normaliser("20261123")
@@ -62,6 +62,7 @@ PASSPORT, RENEWED, CARD = (
     WrittenDocument("769876543", "PPN", "RUS"),
     WrittenDocument("460000000012", "EHC"),
 )
+BIRTH = WrittenDocument("Z460012345", "BCT")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,13 @@ PASSPORT, RENEWED, CARD = (
         ),
         (person("Anna Weber", documents=(PASSPORT,)), person("Anna Schmidt", documents=(PASSPORT,))),
         (person(documents=(CARD,)), person(documents=(CARD,), phone="", address="")),
+        (person("王子轩", citizen=MING), person("王子萱")),
+        (person(), person(born="1955-12-08", address="")),
+        (person(), person(born="", address="")),
+        (
+            person("王小梅之子", documents=(BIRTH,), born="2025-03-12"),
+            person("王子轩", documents=(BIRTH,), born="2025-03-12", phone="", address=""),
+        ),
     ],
 )
 def test_one_person_is_linked(one, other):
@@ -94,7 +102,8 @@ def test_one_person_is_linked(one, other):
         (person(citizen=MING), person(name="李大山", citizen=MING, phone="", address=""), "veto.other-name"),
         (person(citizen=MING), person(name="王大山", citizen=MING, born="1990-07-08"), "veto.birth-conflict"),
         (person("王子轩"), person("王子涵"), "veto.twins"),
-        (person("王子轩", phone=""), person("王子萱", phone=""), "veto.twins"),
+        (person("陈雅安", phone=""), person("陈安雅", phone=""), "veto.twins"),
+        (person("王子轩"), person("王子萱", sex="female"), "veto.sex"),
         (
             person("符秀英", phone="", mother="王小梅"),
             person("符秀兰", phone="", address="", mother="王小梅"),
@@ -149,25 +158,40 @@ def test_a_limit_that_was_reached_keeps_a_pair_from_being_linked():
     assert found.reasons == ("veto.limit",)
 
 
-def test_a_record_that_fits_two_people_is_linked_to_neither():
+def decided(one: Record, *known: tuple[str, Record]) -> Decision:
+    ones = [Known(number, who, record) for number, (who, record) in enumerate(known)]
+    people = {who: [each for each in ones if each.person == who] for who in {each.person for each in ones}}
+    return decide(one, judged(one, ones, WEIGHTS), people, WEIGHTS)
+
+
+def test_a_record_that_fits_two_people_joins_them_unless_something_is_against_it():
     one = person(citizen=MING)
-    candidates = [
-        ("a", one),
-        ("b", person(citizen=MING, phone="")),
-        ("c", person("李大山", born="1990-07-08", phone="", address="")),
-    ]
-    found = judge_all(one, candidates, WEIGHTS)
-    assert [(who, each.verdict, each.reasons) for who, each in found] == [
-        ("a", Verdict.POSSIBLE, ("veto.several",)),
-        ("b", Verdict.POSSIBLE, ("veto.several",)),
-    ]
+    found = decided(one, ("a", person(citizen=MING, address="")), ("b", person(citizen=MING, phone="")))
+    assert {found.person, *found.joined} == {"a", "b"}
+    assert found.questions == ()
+    nameless = person()
+    found = decided(nameless, ("a", person(citizen=MING)), ("b", person(citizen=FANG)))
+    assert found.person == ""
+    assert {question.reasons for question in found.questions} == {("veto.several",)}
+
+
+def test_nobody_is_linked_to_a_person_of_whom_another_registration_has_another_number():
+    found = decided(person(citizen=MING), ("a", person(address="")), ("a", person(citizen=FANG)))
+    assert found.person == ""
+    assert "veto.two-citizens" in found.questions[0].reasons
 
 
 def test_several_records_of_one_person_are_no_contradiction():
     one = person(citizen=MING)
-    found = judge_all(one, [("a", person(citizen=MING, phone="")), ("a", one)], WEIGHTS)
-    assert [each.verdict for _, each in found] == [Verdict.CERTAIN] * 2
-    assert found[0][1].bits > found[1][1].bits
+    found = decided(one, ("a", person(citizen=MING, phone="")), ("a", one))
+    assert (found.person, found.by, found.joined, found.questions) == ("a", 1, (), ())
+
+
+def test_what_a_steward_said_is_never_one_person_does_not_come_into_question():
+    one = person(citizen=MING)
+    known = [Known(1, "a", one), Known(2, "a", person(citizen=MING, phone=""))]
+    found = decide(one, judged(one, known, WEIGHTS), {"a": known}, WEIGHTS, never={2})
+    assert (found.person, found.questions) == ("", ())
 
 
 def test_every_reason_that_the_room_names_has_its_sentences():

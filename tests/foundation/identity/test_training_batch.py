@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import inspect
 import json
+import re
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,19 +19,21 @@ import pytest
 
 from jiankang.cli import main
 from jiankang.foundation.access import LOCAL_OPERATOR
-from jiankang.foundation.identity import linking, shell
+from jiankang.foundation.identity import linking, rules, shell
 from jiankang.foundation.identity.deciding import judged
 from jiankang.foundation.identity.index import Known
+from jiankang.foundation.identity.model import Record
 from jiankang.foundation.identity.normalise import Normaliser
 from jiankang.foundation.identity.room import identity_of
 from jiankang.foundation.identity.score import score_pair
 from jiankang.foundation.identity.signing import model_file, read_model, weights_in_force, write_model
-from jiankang.foundation.identity.training import tables
+from jiankang.foundation.identity.training import pairing, tables
 from jiankang.foundation.identity.training.batch import match
 from jiankang.foundation.identity.training.clustering import cluster, components, registered
 from jiankang.foundation.identity.weights import first_weights
 from jiankang.foundation.record.indexing import resource_key
-from jiankang.foundation.record.store import Change, Record, prepare
+from jiankang.foundation.record.store import Change, prepare
+from jiankang.foundation.record.store import Record as TheRecord
 from jiankang.kernel.errors import Invalid
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -51,7 +55,7 @@ class Matched:
 
     def __init__(self, folder: Path) -> None:
         normaliser = Normaliser("20261123")
-        rows = population(9, 1_500, "HARD")
+        rows = population(9, 1_000, "HARD")
         self.records = [normaliser.row(row._asdict()) for row in rows]
         self.persons = [row.person_id for row in rows]
         self.weights = first_weights()
@@ -79,7 +83,7 @@ def test_every_pair_is_judged_as_registration_judges_it(matched):
     for a, b in matched.pairs:
         limited = bool({a, b} & matched.limited)
         answers = judged(matched.records[a], [Known(b, "", matched.records[b])], matched.weights, limited=limited)
-        if not matched.records[a].matchable or not answers:
+        if not answers:
             assert (a, b) not in said
             continue
         [(_, answer)] = answers
@@ -88,6 +92,19 @@ def test_every_pair_is_judged_as_registration_judges_it(matched):
         assert bits == pytest.approx(answer.bits, abs=1e-6)
         verdicts.add((answer.verdict.value, answer.reasons))
     assert len(verdicts) > 15
+
+
+def test_the_batch_parts_pairs_by_every_column_that_rules_look_at():
+    columns = "|".join(Record.__struct_fields__)
+    looked_at = set(re.findall(rf"\b(?:left|right|one|other)\.({columns})\b", inspect.getsource(rules)))
+    parted_by = set(re.findall(r"\bl\.([a-z_]+)", " ".join(pairing._SEEN_BY_RULES.values())))
+    assert looked_at == parted_by
+
+
+def test_who_has_nothing_to_match_on_is_not_compared(matched):
+    mute = {number for number, one in enumerate(matched.records) if not one.matchable}
+    assert mute
+    assert not mute & {one for pair in matched.pairs for one in pair}
 
 
 def test_persons_are_those_that_registration_one_after_the_other_makes(matched):
@@ -110,7 +127,7 @@ def partition(persons: dict[int, int]) -> set[frozenset[int]]:
 
 def test_people_who_are_hard_to_tell_apart_are_not_made_one(matched):
     mixed = [ones for ones in partition(matched.found) if len({matched.persons[one] for one in ones}) > 1]
-    assert len(mixed) <= 1
+    assert len(mixed) <= 0.005 * matched.count
     assert matched.count < 0.75 * len(matched.records)
 
 
@@ -148,11 +165,13 @@ def index(database_url: str):
     """An index whose former model linked nobody: each Patient is a person, and nothing was asked."""
 
     async def fill() -> None:
-        async with Record.open(database_url, connections=1) as record:
+        async with TheRecord.open(database_url, connections=1) as record:
             room = identity_of(record)
             room.weights = replace(first_weights(), certain=1e6, possible=1e5)
             for one in (patient("a", "王建国"), patient("b", "王建国"), patient("c", "李小红", phone="13976599999")):
-                await record.run(LOCAL_OPERATOR, lambda tx, one=one: tx.apply([Change("PUT", "Patient", one["id"], prepare(one))]))
+                await record.run(
+                    LOCAL_OPERATOR, lambda tx, one=one: tx.apply([Change("PUT", "Patient", one["id"], prepare(one))])
+                )
 
     asyncio.run(fill())
     return database_url
@@ -187,7 +206,7 @@ def test_the_next_night_asks_nothing_twice(index, tmp_path):
 
 def test_whom_a_steward_said_to_be_two_people_is_not_asked_about(index, tmp_path):
     async def part() -> None:
-        async with Record.open(index, connections=1) as record:
+        async with TheRecord.open(index, connections=1) as record:
             identity_of(record)
             left, right = resource_key("Patient", "a"), resource_key("Patient", "b")
             await record.run(LOCAL_OPERATOR, lambda tx: linking.never(tx, left, right))
@@ -232,7 +251,7 @@ def test_without_a_model_of_its_own_a_region_has_the_shipped_one(tmp_path):
 
 
 def test_training_from_the_shell_puts_a_signed_model_in_force(tmp_path, capsys):
-    rows = population(5, 3_000, "NATURAL")
+    rows = population(5, 900, "NATURAL")
     with (tmp_path / "some.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(rows[0]._fields)

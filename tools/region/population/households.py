@@ -18,6 +18,8 @@ _ALONE, _COUPLE, _PARENT = 0.16, 0.38, 0.46
 """Bounds of a draw: one person, a couple, one parent with children; above, a couple with children."""
 
 _CHILDREN = (0.48, 0.88, 0.98)
+_BETWEEN_BIRTHS = 300
+"""Days, at least, from one birth of a mother to her next."""
 
 
 def residents(chunk: Chunk) -> None:
@@ -124,21 +126,30 @@ def _children(
     youngest = min(TODAY - 1, (mother or parent).born + int(_LAST_BIRTH * _YEAR))
     if oldest >= youngest:
         return
-    draw, generation = chance(), ""
+    draw, generation, births, called = chance(), "", list[int](), {one.name for one in adults}
     count = 1 + sum(draw > bound for bound in _CHILDREN)
     for _ in range(count):
         born = oldest + int(chance() ** 1.4 * (youngest - oldest))
         if TODAY - born > 24 * _YEAR and chance() < 0.75:
             continue  # grown up and gone
+        if any(abs(born - day) < _BETWEEN_BIRTHS for day in births):
+            continue
+        births.append(born)
         sex = "M" if chance() < 0.53 else "F"
         era = era_of(1900 + int(born / _YEAR))
         given = given_name(chance, sex + era, generation)
+        while surname + given in called:
+            given = given_name(chance, sex + era, generation)
+        called.add(surname + given)
         generation = given[0] if len(given) == 2 and chance() < 0.35 else ""
         child = chunk.add(kind, household, sex, born, surname + given, address, county, province, people)
         chunk.born_to(child, mother, parent)
         if chance() < mix.twins:
             other_sex = sex if chance() < mix.twins_of_one_sex else "F" if sex == "M" else "M"
             other = surname + twin_name(chance, given, sex + era, other_sex + era)
+            while other in called:
+                other = surname + twin_name(chance, given, sex + era, other_sex + era)
+            called.add(other)
             twin = chunk.add(kind, household, other_sex, born, other, address, county, province, people)
             chunk.born_to(twin, mother, parent)
             child.birth_order, twin.birth_order, twin.twin_of = "1", "2", child.number

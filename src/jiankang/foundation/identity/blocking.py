@@ -35,8 +35,8 @@ KINDS = {
         Kind("P", "telephone and birth date", 20),
         Kind("T", "telephone and name", 20),
         Kind("M", "mother and birth date", 20),
-        Kind("G", "name, birth year and place", 20),
-        Kind("H", "surname, birth date and place", 20),
+        Kind("G", "name and place", 20),
+        Kind("H", "birth date and place", 20),
         Kind("I", "surname, initials of the given name and birth date", 50),
         Kind("L", "beginning of a word of a name in letters, and birth date", 50),
         Kind("A", "of a name in letters: place and house, or place and the beginning of a word", 20),
@@ -73,16 +73,16 @@ def _texts(record: Record) -> list[str]:
         found.append(f"M\x1f{born}\x1f{record.mother}")
     if name and phone:
         found.append(f"T\x1f{phone}\x1f{name}")
-    if whole and phone:
-        found.append(f"P\x1f{born}\x1f{phone}")
+    if whole:
+        found += [f"P\x1f{born}\x1f{each}" for each in record.phones[:2]]
     if record.words and not record.hanzi and not _is_chinese(record):
         return found + _in_letters(record, whole=whole)
-    if name and born and record.place:
-        found.append(f"G\x1f{born[:4]}\x1f{name}\x1f{record.place}")
+    if name and record.place:
+        found.append(f"G\x1f{name}\x1f{record.place}")
+    if whole and record.place:
+        found.append(f"H\x1f{born}\x1f{record.place}")
     if whole and surname:
         found.append(f"I\x1f{born}\x1f{surname}\x1f{_initials(record)}")
-        if record.place:
-            found.append(f"H\x1f{born}\x1f{surname}\x1f{record.place}")
     if whole:
         found += [f"N\x1f{born}\x1f{other}" for other in record.names[1:3]]
     return found

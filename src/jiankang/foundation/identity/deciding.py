@@ -24,6 +24,10 @@ _APART = frozenset({"veto.two-citizens", "veto.order"})
 """What no two registrations of one person may have against each other."""
 
 
+_APART_TOO = _APART | {"veto.two-documents", "veto.sex"}
+"""What keeps two persons from being joined by a registration that certainly fits both."""
+
+
 class Known(NamedTuple):
     """A registration that is in the index: its key, the person it is linked to, and its comparable record."""
 
@@ -139,6 +143,6 @@ def _compatible(groups: Sequence[Sequence[Known]], weights: Weights) -> bool:
                 for (_, levels), right in zip(
                     scorer(weights)(one.record, [each.record for each in other]), other, strict=True
                 ):
-                    if vetoes(one.record, right.record, levels):
+                    if not _APART_TOO.isdisjoint(vetoes(one.record, right.record, levels)):
                         return False
     return True

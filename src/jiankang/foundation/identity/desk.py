@@ -13,14 +13,14 @@ from jiankang.foundation.identity.queue import MOST, OPEN, allowed_both
 from jiankang.foundation.record.indexing import resource_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from psycopg import AsyncConnection
 
     from jiankang.foundation.access import Actor
 
-MOST_COUNTED = 50_000
+MOST_COUNTED = 10_000
 """Of more open questions than this, the number is not told to the last one."""
 
 _WAITING = (
@@ -88,10 +88,12 @@ async def around(db: AsyncConnection[Any], actor: Actor, task: int, reason: str 
     return found[0], found[1]
 
 
-async def task_of(db: AsyncConnection[Any], operation: str) -> int | None:
-    """The question that an operation answered."""
-    row = await (await db.execute("SELECT id FROM identity_task WHERE operation = %s", (operation,))).fetchone()
-    return row[0] if row else None
+async def tasks_of(db: AsyncConnection[Any], operations: Sequence[str]) -> dict[str, int]:
+    """The questions that operations answered, as far as these answers stand."""
+    rows = await db.execute(
+        "SELECT operation::text, id FROM identity_task WHERE operation = ANY(%s::uuid[])", (list(operations),)
+    )
+    return dict(await rows.fetchall())
 
 
 async def called(db: AsyncConnection[Any], ids: Iterable[str]) -> dict[str, str]:

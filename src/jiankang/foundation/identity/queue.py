@@ -12,6 +12,7 @@ from jiankang.foundation.identity import index, linking
 from jiankang.foundation.identity.rules import Answer, judge
 from jiankang.foundation.identity.score import Part, Score, explain, scorer
 from jiankang.foundation.record.codec import join_text
+from jiankang.foundation.record.indexing import resource_key
 from jiankang.kernel.errors import Conflict, Invalid, NotFound
 from jiankang.kernel.jsontext import decode
 
@@ -37,9 +38,8 @@ JOIN resource AS a ON a.rid = t.low JOIN resource AS b ON b.rid = t.high
 WHERE t.answer IS NULL AND (t.kind = 'doubt') = (l.person = h.person) AND {allowed_a} AND {allowed_b}
 """
 _LIST = (
-    "SELECT t.id, t.kind, t.low, t.high, l.id, h.id, t.reasons, t.bits, t.made, l.record, h.record"
-    + OPEN
-    + " AND t.id > %s {reason} ORDER BY t.id LIMIT %s"
+    "SELECT t.id, t.kind, t.low, t.high, l.id, h.id, t.reasons, t.bits, t.made, l.record, h.record, "
+    "(a.updated, t.low) > (b.updated, t.high)" + OPEN + " AND t.id > %s {reason} ORDER BY t.id LIMIT %s"
 )
 _FIGURES = """
 SELECT (SELECT count(*) FROM identity_record), (SELECT count(DISTINCT person) FROM identity_record),
@@ -66,7 +66,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An open question as the queue shows it; `written` are the names of both."""
+    """An open question as the queue shows it; `written` are the names of both, the one first that is there longer."""
 
     task: int
     kind: str
@@ -94,6 +94,11 @@ class Shown:
     operation: str
     together: tuple[int, int]
     """How many registrations each of both persons has."""
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits for an answer: neither given, nor come about by a link made elsewhere."""
+        return not self.settled and (self.kind == "doubt") == (self.left.person == self.right.person)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +157,13 @@ async def listed(
     asked = [*values, after, *([reason] if reason else []), min(count, MOST)]
     cursor = db.cursor(binary=True)
     await cursor.execute(query, asked)
-    return [
-        Listed(
-            task, kind, (left_id, right_id), (index.unpack(one).written, index.unpack(other).written), tuple(reasons), bits, made
-        )
-        for task, kind, _, _, left_id, right_id, reasons, bits, made, one, other in await cursor.fetchall()
-    ]  # fmt: skip
+    found = []
+    for task, kind, _, _, left_id, right_id, reasons, bits, made, one, other, turned in await cursor.fetchall():
+        ids, written = (left_id, right_id), (index.unpack(one).written, index.unpack(other).written)
+        if turned:
+            ids, written = ids[::-1], written[::-1]
+        found.append(Listed(task, kind, ids, written, tuple(reasons), bits, made))
+    return found
 
 
 async def sides(record: TheRecord, db: AsyncConnection[Any], actor: Actor, rids: Sequence[int]) -> list[Side]:
@@ -190,14 +196,44 @@ async def shown(record: TheRecord, db: AsyncConnection[Any], actor: Actor, task:
     if row is None:
         raise NotFound(f"there is no question {task}")
     kind, low, high, reasons, made, settled, operation = row
-    left, right = sorted(await sides(record, db, actor, (low, high)), key=lambda one: (one.updated, one.rid))
+    left, right, together = await _both(record, db, actor, (low, high))
+    answer, parts = _scored(left, right, weights)
+    return Shown(task, kind, left, right, answer, parts, tuple(reasons), made, settled, operation, together)
+
+
+async def compared(
+    record: TheRecord, db: AsyncConnection[Any], actor: Actor, ids: Sequence[str], weights: Weights
+) -> Shown:
+    """Two registrations that nobody asks about, by the ids of their Patients, as if somebody did. Raises NotFound.
+
+    The kind is `doubt` for two that are linked; settled is what a steward said of them for good.
+    """
+    rids = sorted(resource_key("Patient", id_) for id_ in ids)
+    left, right, together = await _both(record, db, actor, rids)
+    answer, parts = _scored(left, right, weights)
+    rule = await (
+        await db.execute(
+            "SELECT kind, operation::text FROM identity_rule WHERE low = %s AND high = %s AND ended IS NULL", rids
+        )
+    ).fetchone()
+    settled, operation = rule or ("", "")
+    kind = "doubt" if left.person == right.person else "pair"
+    return Shown(0, kind, left, right, answer, parts, (), record.clock(), settled, operation, together)
+
+
+async def _both(
+    record: TheRecord, db: AsyncConnection[Any], actor: Actor, rids: Sequence[int]
+) -> tuple[Side, Side, tuple[int, int]]:
+    """Two registrations, the one first that is there longer, and how many each of their persons has."""
+    left, right = sorted(await sides(record, db, actor, rids), key=lambda one: (one.updated, one.rid))
     people = await index.members(db, {left.person, right.person})
+    return left, right, (len(people[left.person]), len(people[right.person]))
+
+
+def _scored(left: Side, right: Side, weights: Weights) -> tuple[Answer, tuple[Part, ...]]:
     bits, levels = scorer(weights)(left.record, [right.record])[0]
     answer = judge(left.record, right.record, Score(bits, levels), weights)
-    return Shown(
-        task, kind, left, right, answer, tuple(explain(left.record, levels, weights)), tuple(reasons), made, settled, operation,
-        (len(people[left.person]), len(people[right.person])),
-    )  # fmt: skip
+    return answer, tuple(explain(left.record, levels, weights))
 
 
 async def decided(tx: Transaction, task: int, answer: str, weights: Weights, *, note: str = "") -> Done:

@@ -6,16 +6,14 @@ a person's eyes only if its score is high, no veto holds, and two kinds of evide
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from jiankang.foundation.identity.levels import FIELDS, NAMES
-from jiankang.foundation.identity.score import Score, probability, scorer
+from jiankang.foundation.identity.score import Score, probability
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from jiankang.foundation.identity.compare import Levels
     from jiankang.foundation.identity.model import Record
     from jiankang.foundation.identity.weights import Weights
@@ -51,6 +49,7 @@ def _set(field: int, *names: str) -> frozenset[int]:
 
 
 _CITIZEN_SAME = _set(_CITIZEN, "same")
+_CITIZEN_WRONG = _set(_CITIZEN, "same-invalid")
 _CITIZENS_DIFFER = _set(_CITIZEN, "both-valid")
 _DOCUMENT_SAME = _set(_DOCUMENTS, "same")
 _DOCUMENTS_DIFFER = _set(_DOCUMENTS, "near", "differs")
@@ -59,12 +58,17 @@ _NAME_LIKELY = _NAME_AGREES | _set(_NAME, "part", "near", "same-given")
 _ONE_WORD = _set(_NAME, "alike", "word")
 _NAME_DIFFERS = _set(_NAME, "same-surname", "differs")
 _SIBLING_NAME = _set(_NAME, "near", "alike", "word", "same-surname")
+_NAME_MISSING = _set(_NAME, "missing")
+_NAME_SAME = _set(_NAME, "same")
 _SAME_SOUND = _set(_NAME, "same-sound")
 _BIRTH_SAME = _set(_BIRTH, "same", "same-estimate")
 _BIRTH_EXACT = _set(_BIRTH, "same")
 _BIRTH_FAR = _set(_BIRTH, "same-year", "differs")
+_BIRTH_OTHER = _set(_BIRTH, "differs")
+_SEX_SAME = _set(_SEX, "same")
 _SEX_DIFFERS = _set(_SEX, "differs")
 _PHONE_SAME = _set(_PHONE, "same")
+_PHONE_LIKELY = _set(_PHONE, "same", "near")
 _LIVES_THERE = _set(_ADDRESS, "house", "place")
 _NEARBY = _set(_ADDRESS, "house", "place", "other-house", "near")
 _MOTHER_SAME = _set(_MOTHER, "same")
@@ -89,7 +93,7 @@ def vetoes(left: Record, right: Record, levels: Levels) -> tuple[str, ...]:
         found.append("veto.twins")
     if levels[_ORDER] in _ORDER_DIFFERS and levels[_BIRTH] in _BIRTH_SAME:
         found.append("veto.order")
-    if left.newborn or right.newborn:
+    if (left.newborn or right.newborn) and not _same_newborn(left, right, levels):
         found.append("veto.newborn")
     if left.unknown or right.unknown:
         found.append("veto.unknown")
@@ -107,13 +111,22 @@ def _share_a_document_of_one(left: Record, right: Record) -> bool:
     return any(not document.startswith("EHC") and document in right.documents for document in left.documents)
 
 
+def _same_newborn(left: Record, right: Record, levels: Levels) -> bool:
+    """A child called after its parent, known by its own birth certificate or number: no twin has these."""
+    return levels[_BIRTH] in _BIRTH_EXACT and (
+        levels[_CITIZEN] in _CITIZEN_SAME or _share_a_document_of_one(left, right)
+    )
+
+
 def _may_be_twins(left: Record, right: Record, levels: Levels) -> bool:
     """Born the same day, of one surname, together in one place or by one telephone, and called differently."""
     if levels[_CITIZEN] in _CITIZEN_SAME or levels[_BIRTH] not in _BIRTH_SAME or _share_a_document_of_one(left, right):
         return False
-    if levels[_NAME] not in _SIBLING_NAME and not (
-        levels[_NAME] in _SAME_SOUND and left.hanzi != right.hanzi and left.hanzi and right.hanzi
-    ):
+    if levels[_NAME] in _SAME_SOUND:
+        at_home = (levels[_PHONE] in _PHONE_SAME or levels[_ADDRESS] in _LIVES_THERE) and levels[_SEX] in _SEX_SAME
+        if (at_home and left.name == right.name) or left.hanzi == right.hanzi or not (left.hanzi and right.hanzi):
+            return False  # nobody calls two children by one sound: somebody wrote another character
+    elif levels[_NAME] not in _SIBLING_NAME:
         return False
     if left.surname != right.surname:
         return False
@@ -121,12 +134,26 @@ def _may_be_twins(left: Record, right: Record, levels: Levels) -> bool:
 
 
 def supported(levels: Levels) -> bool:
-    """Whether evidence of two kinds agrees: a document with name or birth; or name, birth and where to find the person."""
+    """Whether evidence of two kinds agrees.
+
+    A document with name or birth; name, birth and where to find the person, or the same number with the same mistake; or,
+    where the birth date is less than the same, the same characters of the name with telephone and sex.
+    """
     if levels[_CITIZEN] in _CITIZEN_SAME or levels[_DOCUMENTS] in _DOCUMENT_SAME:
+        if levels[_NAME] in _NAME_MISSING:
+            return levels[_BIRTH] in _BIRTH_EXACT  # a newborn: its name is its parent's
         return levels[_NAME] in _NAME_LIKELY or (levels[_NAME] in _ONE_WORD and levels[_BIRTH] in _BIRTH_SAME)
-    if levels[_NAME] not in _NAME_AGREES or levels[_BIRTH] not in _BIRTH_EXACT:
+    if levels[_NAME] not in _NAME_AGREES:
         return False
-    return levels[_PHONE] in _PHONE_SAME or levels[_ADDRESS] in _LIVES_THERE or levels[_MOTHER] in _MOTHER_SAME
+    if levels[_BIRTH] not in _BIRTH_EXACT:
+        same = levels[_NAME] in _NAME_SAME and levels[_PHONE] in _PHONE_SAME and levels[_SEX] in _SEX_SAME
+        return same and levels[_BIRTH] not in _BIRTH_OTHER
+    return (
+        levels[_PHONE] in _PHONE_LIKELY
+        or levels[_ADDRESS] in _LIVES_THERE
+        or levels[_MOTHER] in _MOTHER_SAME
+        or levels[_CITIZEN] in _CITIZEN_WRONG
+    )
 
 
 def apart(levels: Levels) -> bool:
@@ -154,28 +181,3 @@ def judge(left: Record, right: Record, score: Score, weights: Weights, *, limite
     else:
         verdict = Verdict.NONE
     return Answer(verdict, bits, probability(bits), levels, tuple(reasons))
-
-
-def judge_all(
-    left: Record, candidates: Sequence[tuple[str, Record]], weights: Weights, *, limited: bool = False
-) -> list[tuple[str, Answer]]:
-    """The answers for candidates, given as (person, record), the best first and those that are nobody left out.
-
-    A record that fits several people for certain is linked to none of them: somebody may be there twice, and that is for
-    a steward to see.
-    """
-    scores = scorer(weights)(left, [record for _, record in candidates])
-    answers = [
-        (person, judge(left, record, Score(*score), weights, limited=limited))
-        for (person, record), score in zip(candidates, scores, strict=True)
-    ]
-    found = [(person, answer) for person, answer in answers if answer.verdict is not Verdict.NONE]
-    if len({person for person, answer in found if answer.verdict is Verdict.CERTAIN}) > 1:
-        found = [(person, _held_back(answer)) for person, answer in found]
-    return sorted(found, key=lambda one: (one[1].verdict is not Verdict.CERTAIN, -one[1].bits))
-
-
-def _held_back(answer: Answer) -> Answer:
-    if answer.verdict is not Verdict.CERTAIN:
-        return answer
-    return replace(answer, verdict=Verdict.POSSIBLE, reasons=("veto.several",))

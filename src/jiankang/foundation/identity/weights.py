@@ -19,7 +19,7 @@ import msgspec
 from jiankang.foundation.identity.levels import FIELDS, FREQUENCIES, MISSING
 from jiankang.kernel.errors import Invalid
 
-SHIPPED = "45159cf12d22018f2f8924489ed29a55fa08f972231ac3a776d99225bdb24dbc"
+SHIPPED = "9fb2857c94ea59fed3da5f90a93aee54a48b9eaef2b5ab52d2a7871a3a7332d4"
 """SHA-256 of `data/weights.json`."""
 LEAST = 1e-9
 """A share below this is not believed: no evidence is worth more than 30 bits."""
@@ -99,10 +99,16 @@ def _frequencies(given: Mapping[str, Any]) -> Frequencies:
 @cache
 def first_weights() -> Weights:
     """The model that a new region starts with: `data/weights.json` says how it was made. Raises Invalid if it was changed."""
-    return read_weights(
-        (resources.files("jiankang.foundation.identity") / "data" / "weights.json").read_bytes(),
-        verify=unchanged(SHIPPED),
-    )
+    return read_weights(_shipped(), verify=unchanged(SHIPPED))
+
+
+def shipped_document() -> dict[str, Any]:
+    """The same as it stands in its file."""
+    return msgspec.json.decode(_shipped(), type=dict[str, Any])
+
+
+def _shipped() -> bytes:
+    return (resources.files("jiankang.foundation.identity") / "data" / "weights.json").read_bytes()
 
 
 def unchanged(digest: str) -> Callable[[bytes], None]:

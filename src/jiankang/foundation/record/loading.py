@@ -14,7 +14,7 @@ import multiprocessing
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,7 +130,7 @@ def load_paths(
     workers: int = 2,
     progress: Progress,
     compose: Compose | None = None,
-    validation: str = "flag",
+    settings: Settings | None = None,
 ) -> int:
     """Load all files; 0 when everything was taken, 1 when something was refused, 2 when there is nothing to load.
 
@@ -148,7 +148,7 @@ def load_paths(
     early = [path for path in found if any(word in path.name.lower() for word in FIRST)]
     rest = found[len(early) :]
     total = Tally()
-    with _spawn.Pool(workers, _open_worker, (database_url, compose, validation)) as pool:
+    with _spawn.Pool(workers, _open_worker, (database_url, compose, settings or Settings())) as pool:
         for group in (early, rest):
             _do(pool, pieces(group), total, progress, started)
         while total.later:
@@ -218,11 +218,11 @@ def _first_error(problem: Problem) -> str:
 class _Worker:
     """A process that loads: its own event loop, its own connections."""
 
-    def __init__(self, database_url: str, compose: Compose | None, validation: str) -> None:
+    def __init__(self, database_url: str, compose: Compose | None, settings: Settings) -> None:
         from jiankang.foundation.record.bulk.working import server_for
 
         self.loop = asyncio.new_event_loop()
-        limits = Settings(max_bundle_entries=1_000_000, max_bundle_bytes=1 << 31, validation=validation)
+        limits = replace(settings, max_bundle_entries=1_000_000, max_bundle_bytes=1 << 31)
         self._opened = server_for(database_url, limits, compose)
         self.server = self.loop.run_until_complete(self._opened.__aenter__())
         self.record = self.server.record
@@ -319,9 +319,9 @@ class _Worker:
 _worker: _Worker | None = None
 
 
-def _open_worker(database_url: str, compose: Compose | None, validation: str) -> None:
+def _open_worker(database_url: str, compose: Compose | None, settings: Settings) -> None:
     global _worker  # noqa: PLW0603 - one for each process of the pool
-    _worker = _Worker(database_url, compose, validation)
+    _worker = _Worker(database_url, compose, settings)
 
 
 def _load_piece(piece: Piece) -> Tally:

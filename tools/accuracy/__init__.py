@@ -1,0 +1,1 @@
+"""How right the index of persons is, on a population whose truth is known."""
