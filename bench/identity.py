@@ -18,6 +18,7 @@ import struct
 import sys
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -26,6 +27,7 @@ import client
 import processes
 from jiankang.foundation.access import LOCAL_OPERATOR
 from jiankang.foundation.identity import Normaliser, first_weights, index, keys
+from jiankang.foundation.identity.catching_up import SHAPE
 from jiankang.foundation.identity.deciding import certain_persons, decide, judged
 from jiankang.foundation.identity.room import identity_of
 from jiankang.foundation.record.indexing import resource_key
@@ -42,6 +44,7 @@ from region.population.stream import chunk_rows
 
 TODAY = "20261123"
 STORED = 10_000
+ONCE = replace(NATURAL, registered=(1.0,), newborns=0.0)
 _NOBODY = uuid.UUID(int=7 << 76)
 
 
@@ -62,7 +65,7 @@ def fill_chunk(task: tuple[str, int, int, int]) -> int:
     url, seed, number, count = task
     normaliser = Normaliser(TODAY)
     records, pairs = [], []
-    for row in parted(seed, number, count)[0]:
+    for row in map(Registration._make, chunk_rows(seed, number, ONCE, count)):
         record = normaliser.row(row._asdict())
         rid = resource_key("Patient", row.record_id)
         person = uuid.uuid5(_NOBODY, row.person_id).bytes
@@ -89,11 +92,12 @@ def fill(url: str, seed: int, people: int) -> None:
         done = 0
         for count in pool.imap_unordered(fill_chunk, chunks):
             done += count
-            print(f"\r   {done:,} people", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+            if sys.stderr.isatty():
+                print(f"\r   {done:,} people", end="", file=sys.stderr, flush=True)
     with psycopg.connect(url, autocommit=True) as db:
         db.execute("SET maintenance_work_mem = '1GB'")
         db.execute("ALTER TABLE identity_key ADD PRIMARY KEY (key, rid)")
+        db.execute("INSERT INTO identity_shape (version) VALUES (%s)", (SHAPE,))  # nothing to catch up with
         db.execute("VACUUM (ANALYZE) identity_key, identity_record")
         size = db.execute(
             "SELECT pg_total_relation_size('identity_key') + pg_total_relation_size('identity_record')"
@@ -218,7 +222,9 @@ def main() -> None:
             for busy, aim in ((1, "aim p95 ≤ 20 ms"), (8, "")):
                 asyncio.run(client.run(program.port, lambda n: questions[n % len(questions)], clients=busy, seconds=1))
                 result = asyncio.run(
-                    client.run(program.port, lambda n: questions[n % len(questions)], clients=busy, seconds=given.seconds)
+                    client.run(
+                        program.port, lambda n: questions[n % len(questions)], clients=busy, seconds=given.seconds
+                    )
                 )
                 bad = {status: n for status, n in result.statuses.items() if status != 200}
                 report(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg import conninfo
 
 from jiankang.main import compose
 
@@ -13,3 +16,14 @@ from jiankang.main import compose
 def open_platform(platform: Any) -> Any:
     compose(platform.app.server)
     return platform
+
+
+@pytest.fixture(scope="module")
+def database_url_of_module(server_url: str, template: str):
+    """A fresh, migrated database for all tests of a file."""
+    name = f"jk_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as db:
+        db.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield conninfo.make_conninfo(server_url, dbname=name)
+    with psycopg.connect(server_url, autocommit=True) as db:
+        db.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -103,6 +103,7 @@ def test_one_person_is_linked(one, other):
         (person(citizen=MING), person(name="王大山", citizen=MING, born="1990-07-08"), "veto.birth-conflict"),
         (person("王子轩"), person("王子涵"), "veto.twins"),
         (person("陈雅安", phone=""), person("陈安雅", phone=""), "veto.twins"),
+        (person("陈雅安"), person("陈安雅", phone="13712340671", address=""), "veto.twins"),
         (person("王子轩"), person("王子萱", sex="female"), "veto.sex"),
         (
             person("符秀英", phone="", mother="王小梅"),
@@ -172,6 +173,12 @@ def test_a_record_that_fits_two_people_joins_them_unless_something_is_against_it
     nameless = person()
     found = decided(nameless, ("a", person(citizen=MING)), ("b", person(citizen=FANG)))
     assert found.person == ""
+    assert {question.reasons for question in found.questions} == {("veto.several",)}
+
+
+def test_a_registration_in_letters_that_fits_both_twins_does_not_make_them_one():
+    found = decided(person("CHEN YAAN"), ("a", person("陈雅安")), ("b", person("陈安雅")))
+    assert (found.person, found.joined) == ("", ())
     assert {question.reasons for question in found.questions} == {("veto.several",)}
 
 

@@ -130,7 +130,7 @@ class Alike:
         return f"(l_{c}_size >= {n} and len(r.{c}) >= {n} and {alike})"
 
     def sql(self, dialect: Dialect) -> str:
-        """As SQL; on Spark `jaro_winkler` is a function to be registered (Splink brings one)."""
+        """As SQL; on Spark `jaro_winkler` is a function to be registered: see `training.spark`."""
         c, n = self.column, self.length
         name = "jaro_winkler_similarity" if dialect == "duckdb" else "jaro_winkler"
         return f"(length(l.{c}) >= {n} AND length(r.{c}) >= {n} AND {name}(l.{c}, r.{c}) >= {self.at_least})"

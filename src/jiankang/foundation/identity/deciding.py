@@ -24,7 +24,7 @@ _APART = frozenset({"veto.two-citizens", "veto.order"})
 """What no two registrations of one person may have against each other."""
 
 
-_APART_TOO = _APART | {"veto.two-documents", "veto.sex"}
+_APART_TOO = _APART | {"veto.two-documents", "veto.sex", "veto.twins"}
 """What keeps two persons from being joined by a registration that certainly fits both."""
 
 

@@ -130,7 +130,7 @@ def _may_be_twins(left: Record, right: Record, levels: Levels) -> bool:
         return False
     if left.surname != right.surname:
         return False
-    return levels[_PHONE] in _PHONE_SAME or levels[_ADDRESS] in _NEARBY or levels[_MOTHER] in _MOTHER_SAME
+    return levels[_PHONE] in _PHONE_LIKELY or levels[_ADDRESS] in _NEARBY or levels[_MOTHER] in _MOTHER_SAME
 
 
 def supported(levels: Levels) -> bool:

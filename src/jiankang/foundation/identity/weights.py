@@ -19,7 +19,7 @@ import msgspec
 from jiankang.foundation.identity.levels import FIELDS, FREQUENCIES, MISSING
 from jiankang.kernel.errors import Invalid
 
-SHIPPED = "9fb2857c94ea59fed3da5f90a93aee54a48b9eaef2b5ab52d2a7871a3a7332d4"
+SHIPPED = "c494f52d99c07c27475c762b8eba7ea7e6be0ba635178271feb9a01022a0cdbd"
 """SHA-256 of `data/weights.json`."""
 LEAST = 1e-9
 """A share below this is not believed: no evidence is worth more than 30 bits."""

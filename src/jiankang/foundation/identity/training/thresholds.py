@@ -23,7 +23,7 @@ DOUBT = 1e-3
 """A pair that is certain is wrong at most so often, taken by itself."""
 WRONG = 1e-4
 """Of all pairs that are certain at most so many are wrong."""
-MISSED = 5e-4
+MISSED = 2e-4
 """Of all pairs of one person at most so many are below `possible`: what keys do not bring is lost besides."""
 
 _STEPS = 10
