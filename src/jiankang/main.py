@@ -19,6 +19,7 @@ from jiankang.foundation.conformance.pages import HELD
 from jiankang.foundation.conformance.pages import PAGES as VALIDATION_PAGES
 from jiankang.foundation.identity import open_index, weights_in_force
 from jiankang.foundation.identity.catching_up import catch_up as catch_up_index
+from jiankang.foundation.identity.notifying import Notifier
 from jiankang.foundation.identity.pages import PAGES as IDENTITY_PAGES
 from jiankang.foundation.record.api import create_fhir_app
 from jiankang.foundation.record.bulk.working import Runner
@@ -93,7 +94,7 @@ def compose(server: Server) -> None:
     server.judge = ConformanceJudge(policies, server.record, shelf_of(server.record), room)
     add_operations()
     weights = weights_in_force(server.settings.data, functools.partial(signing_key, server.settings))
-    server.persons = open_index(server.record, weights)
+    server.persons = open_index(server, weights)
 
 
 async def health(request: Request) -> JSONResponse:
@@ -152,7 +153,8 @@ def create_app(settings: Settings, database_url: str) -> Platform:
             app.state.server = platform.fhir.server
             tending = asyncio.gather(tend(record), catch_up(record), catch_up_index(record))
             catalogue = Catalogue(record, platform.fhir.server.registry)
-            async with catalogue.running(), Runner(platform.fhir.server, database_url, module="jiankang.main"):
+            runner = Runner(platform.fhir.server, database_url, module="jiankang.main")
+            async with catalogue.running(), runner, Notifier(platform.fhir.server):
                 yield
             tending.cancel()
             with suppress(asyncio.CancelledError):

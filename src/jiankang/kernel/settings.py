@@ -56,6 +56,10 @@ class Settings:
         "What becomes of a resource that is not valid by norm, profiles and codes: `refuse` it, `flag` it (stored with a tag), "
         "`warn` (told, stored as it is), or `shape` (only the shape is checked). `flag, Patient=refuse` says it for one type.",
     )
+    notify_hosts: str = _setting(
+        "",
+        "Hosts that notifications may be sent to, as `his.example,*.hospital.example,10.1.2.3`; `*`: any. Empty: none.",
+    )
     package_registries: str = _setting(
         "https://packages.fhir.org,https://registry.npmjs.org",
         "Where `jiankang package install NAME` asks for FHIR packages, one after another.",

@@ -70,7 +70,9 @@ async def test_what_is_loaded_is_validated_by_the_policy(database_url, tmp_path)
     def load(policy):
         said.clear()
         paths = [path, tmp_path / "bundle.json"]
-        return load_paths(database_url, paths, workers=1, progress=said.append, compose=compose, settings=Settings(validation=policy))
+        return load_paths(
+            database_url, paths, workers=1, progress=said.append, compose=compose, settings=Settings(validation=policy)
+        )
 
     assert await asyncio.to_thread(load, "refuse") == 1
     assert any("1 resources" in line and "2 refused" in line for line in said)

@@ -70,6 +70,4 @@ async def _register(tx: Transaction, ids: Sequence[str]) -> None:
     stored = [one for one in (await tx.lock([("Patient", id_) for id_ in ids])).values() if one and not one.deleted]
     known = await index.known(tx.db, [resource_key("Patient", one.id) for one in stored])
     ones = [registrar.newcomer(one.rid, one.id, one.resource, known.get(one.rid), named=True) for one in stored]
-    changed = [one for one in ones if one.old is None or one.old.record != one.record]
-    if changed:
-        await registrar.register(tx, changed)
+    await registrar.register(tx, [one for one in ones if one.old is None or one.old.record != one.record])

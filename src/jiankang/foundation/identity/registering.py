@@ -49,6 +49,11 @@ class Newcomer:
     always: frozenset[int] = frozenset()
     never: frozenset[int] = frozenset()
 
+    @property
+    def changed(self) -> bool:
+        """Whether it says something about who it is that was not said before."""
+        return self.old is None or self.old.record != self.record or self.replaced_by is not None
+
 
 class Registrar:
     """The guard of Patient."""
@@ -78,10 +83,12 @@ class Registrar:
             named = one.old is not None or one.change.method != "POST"
             newcomer = self.newcomer(one.rid, one.id, prepared.resource, known.get(one.rid), named=named)
             prepared.findings = (*prepared.findings, *_mendable(newcomer.record))
-            if newcomer.old is None or newcomer.old.record != newcomer.record or newcomer.replaced_by is not None:
-                newcomers.append(newcomer)
+            newcomers.append(newcomer)
         if newcomers:
-            await self.register(tx, newcomers)
+            await self.register(tx, [one for one in newcomers if one.changed])
+            same = [one.old for one in newcomers if one.old is not None and not one.changed]
+            revised = [Link(new_uuid7(), "revise", one.rid, one.person, one.person) for one in same]
+            await index.write(tx.db, [], revised, actor=tx.actor.id, model="")
 
     def newcomer(self, rid: int, id_: str, resource: dict[str, Any], old: Known | None, *, named: bool) -> Newcomer:
         """A Patient that is to be registered."""
@@ -98,6 +105,8 @@ class Registrar:
 
     async def register(self, tx: Transaction, ones: Sequence[Newcomer]) -> None:
         """Find the persons of these, and write down what is found."""
+        if not ones:
+            return
         weights = self.room.weights
         wanted = [keys(one.record) for one in ones]
         async with tx.db.pipeline():
@@ -192,9 +201,8 @@ class Book:
         operation = new_uuid7()
         before = "" if one.old is None else self._now(one.old.person)
         person, because = self._person(one, before, decision)
-        if person != before:
-            kind = "register" if one.old is None else "update"
-            self.links.append(because._replace(operation=operation, kind=kind))
+        kind = "register" if one.old is None else "update" if person != before else "revise"
+        self.links.append(because._replace(operation=operation, kind=kind))
         self._place(one, person)
         self._note_keys(one, person, found_by)
         self.asked += [

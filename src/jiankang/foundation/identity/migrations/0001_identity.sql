@@ -25,8 +25,8 @@ CREATE TABLE identity_key (
     PRIMARY KEY (key, rid)
 );
 
--- Every link ever made, moved or taken away; rows are never changed. One operation (a registration, a merge, its
--- undoing) has one id. `before` is null for a registration's first link, `after` for one whose Patient was deleted.
+-- Every link ever made, moved or taken away, and every registration written again (kind `revise`: before is after); rows
+-- are never changed. One operation (a registration, a merge, its undoing) has one id. `before` is null for a registration's first link, `after` for one whose Patient was deleted.
 CREATE TABLE identity_change (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     operation uuid NOT NULL,
@@ -39,8 +39,10 @@ CREATE TABLE identity_change (
     model text,
     bits real,
     evidence bigint,
-    reasons text[] NOT NULL DEFAULT '{}'
+    reasons text[] NOT NULL DEFAULT '{}',
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
+CREATE INDEX identity_change_order ON identity_change (xid, seq);
 CREATE INDEX identity_change_rid ON identity_change (rid, seq);
 CREATE INDEX identity_change_operation ON identity_change (operation);
 CREATE INDEX identity_change_before ON identity_change (before) WHERE before IS NOT NULL;
@@ -95,3 +97,19 @@ CREATE TABLE identity_task (
 );
 CREATE INDEX identity_task_open ON identity_task (made) WHERE answer IS NULL;
 CREATE INDEX identity_task_high ON identity_task (high);
+
+-- Who is told of persons that change (IHE PMIR): a Subscription with channel `message`, and how far it was told.
+CREATE TABLE identity_subscriber (
+    id text COLLATE "C" NOT NULL PRIMARY KEY,
+    endpoint text NOT NULL,
+    headers text[] NOT NULL,
+    criteria text NOT NULL,
+    actor jsonb NOT NULL,
+    xid xid8 NOT NULL,
+    seq bigint NOT NULL,
+    failures integer NOT NULL DEFAULT 0,
+    due timestamptz NOT NULL DEFAULT now(),
+    error text,
+    ends timestamptz
+);
+CREATE INDEX identity_subscriber_due ON identity_subscriber (due);

@@ -21,7 +21,7 @@ SELECT c.operation::text, c.kind, r.id, c.before::text, c.after::text, c.actor, 
     (SELECT e.id FROM resource AS e WHERE e.rid = c.evidence), o.note
 FROM identity_change AS c JOIN resource AS r ON r.rid = c.rid
 LEFT JOIN identity_operation AS o ON o.id = c.operation
-WHERE {about} AND {allowed} ORDER BY c.seq DESC LIMIT %s
+WHERE {about} AND c.kind <> 'revise' AND {allowed} ORDER BY c.seq DESC LIMIT %s
 """
 _OF_PERSON = """c.seq = ANY(ARRAY(
     SELECT seq FROM identity_change WHERE before = %s UNION
