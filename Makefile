@@ -2,6 +2,8 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 PORT ?= 8000
+PEOPLE ?= 1000000
+SEED ?= 7
 
 .PHONY: help setup demo test lint bench accuracy conformance docs crash fuzz scale clean
 
@@ -23,8 +25,12 @@ lint: setup  ## style, types, import contracts
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-bench: setup  ## every figure of docs/performance.md beside its floor
+bench: setup  ## every figure of docs/performance.md beside its floor; PEOPLE=… SEED=… for the index of persons
 	@$(RUN) bench/run.py $(ARGS)
+ifeq ($(ARGS),)
+	@$(RUN) bench/identity.py --people $(PEOPLE) --seed $(SEED)
+	@$(RUN) bench/batch.py --seed $(SEED)
+endif
 
 accuracy: setup  ## who is taken for whom, on a population with truth; ARGS="--seed 8 --mix hard --causes 10"
 	@$(RUN) -m tools.accuracy $(ARGS)

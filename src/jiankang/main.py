@@ -25,6 +25,7 @@ from jiankang.foundation.record.api import create_fhir_app
 from jiankang.foundation.record.bulk.working import Runner
 from jiankang.foundation.record.bulk.working import main as work_at_one_job
 from jiankang.foundation.record.dictionaries import tend
+from jiankang.foundation.record.feed import CHANGES, Log
 from jiankang.foundation.record.reindexing import Catalogue
 from jiankang.foundation.record.store import Record
 from jiankang.foundation.terminology import SearchCodes, catch_up, open_room, terminology_capabilities
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 _FOUNDATION = Path(__file__).parent / "foundation"
 MIGRATIONS = tuple(_FOUNDATION / room / "migrations" for room in ("record", "terminology", "conformance", "identity"))
+
+LOGS = (CHANGES, Log("identity_change", "identity_subscriber"))
+"""What others read in the order of its commits."""
 
 
 def signing_key(settings: Settings) -> bytes:

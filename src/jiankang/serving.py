@@ -23,7 +23,7 @@ from jiankang.kernel.collecting import collect_seldom
 from jiankang.kernel.errors import Forbidden, Unavailable
 from jiankang.kernel.migrations import migrate
 from jiankang.kernel.postgres import EmbeddedPostgres, start_embedded
-from jiankang.main import MIGRATIONS, create_app
+from jiankang.main import LOGS, MIGRATIONS, create_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +64,8 @@ def database(settings: Settings, *, shared: bool = False, migrating: bool = True
 
 def _migrate(database_url: str) -> None:
     migrate(database_url, MIGRATIONS)
-    if renumber(database_url):
+    moved = [renumber(database_url, log) for log in LOGS]
+    if any(moved):
         _log.warning("the database was restored into a younger server: the feed's places were moved accordingly")
 
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import psycopg
 import pytest
 
 from jiankang.foundation.access import LOCAL_OPERATOR, Actor, InCompartment, Not
@@ -18,10 +19,11 @@ from jiankang.foundation.identity import linking
 from jiankang.foundation.identity.notifying import Notifier
 from jiankang.foundation.identity.room import identity_of
 from jiankang.foundation.record.api import create_fhir_app
+from jiankang.foundation.record.feed import renumber
 from jiankang.foundation.record.store import Change, Record, prepare
 from jiankang.kernel.errors import Problem
 from jiankang.kernel.settings import Settings
-from jiankang.main import compose
+from jiankang.main import LOGS, compose
 
 Story = Callable[[Any], Coroutine[Any, Any, None]]
 SOON = timedelta(0)
@@ -245,3 +247,27 @@ def test_the_background_task_tells_by_itself(run, receiver):
         assert len(receiver.told()) == 1
 
     run(story)
+
+
+def test_nobody_misses_a_change_after_a_dump_is_restored_into_a_younger_server(run, receiver, database_url):
+    async def before(server: Any) -> None:
+        await put(server, subscription(receiver.url))
+        await put(server, a_patient("a", "吴多益"))
+        await tell(server)
+        await put(server, a_patient("b", "邢小明"))
+
+    async def after(server: Any) -> None:
+        receiver.told()
+        await tell(server)
+        assert [entry["resource"]["name"][0]["text"] for entry in receiver.told()] == ["邢小明"]
+        await put(server, a_patient("c", "林大海"))
+        await tell(server)
+        assert [entry["resource"]["name"][0]["text"] for entry in receiver.told()] == ["林大海"]
+
+    run(before)
+    late = 1 << 40  # transaction numbers of the server that the dump comes from
+    with psycopg.connect(database_url) as db:
+        for table in ("identity_change", "identity_subscriber"):
+            db.execute(f"UPDATE {table} SET xid = (xid::text::bigint + {late})::text::xid8")
+    assert [renumber(database_url, log) for log in LOGS] == [False, True]
+    run(after)

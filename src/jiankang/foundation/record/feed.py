@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 
@@ -58,32 +58,44 @@ _MOVE = "UPDATE feed_reader SET xid = %s::xid8, seq = %s, moved = now() WHERE na
 # get lower ones and be passed over by every reader. All that was restored is committed, so one number will do for it;
 # in the order of `seq` the versions of a resource still follow one another.
 _FROM_THE_FUTURE = """
-SELECT greatest((SELECT xid FROM change ORDER BY xid DESC LIMIT 1), (SELECT max(xid) FROM feed_reader))
+SELECT greatest((SELECT xid FROM {log} ORDER BY xid DESC LIMIT 1), (SELECT max(xid) FROM {readers}))
     >= pg_snapshot_xmax(pg_current_snapshot())
 """
 _PLACES_AGAIN = """
-UPDATE feed_reader AS f SET xid = '1', seq = coalesce(
-    (SELECT min(c.seq) - 1 FROM change AS c WHERE (c.xid, c.seq) > (f.xid, f.seq)), (SELECT max(seq) FROM change), 0)
+UPDATE {readers} AS f SET xid = '1', seq = coalesce(
+    (SELECT min(c.seq) - 1 FROM {log} AS c WHERE (c.xid, c.seq) > (f.xid, f.seq)), (SELECT max(seq) FROM {log}), 0)
 """
-_BEFORE_ALL = "UPDATE change SET xid = '1' WHERE xid <> '1'"
+_BEFORE_ALL = "UPDATE {log} SET xid = '1' WHERE xid <> '1'"
+
+
+class Log(NamedTuple):
+    """A table of changes in the order of (xid, seq), and the table of those who read it, with their places."""
+
+    log: str
+    readers: str
+
+
+CHANGES = Log("change", "feed_reader")
 
 
 @translated()
-def renumber(database_url: str) -> bool:
-    """Put the feed right after a dump was restored into a younger server; whether that was needed.
+def renumber(database_url: str, which: Log = CHANGES) -> bool:
+    """Put a log of changes right after a dump was restored into a younger server; whether that was needed.
 
     No reader misses a change; it may be given some again that it has seen. To be called before anything is written.
     """
+    names = which._asdict()
+    late = _FROM_THE_FUTURE.format(**names)
     with psycopg.connect(database_url, autocommit=True) as db:
-        if db.execute(_FROM_THE_FUTURE).fetchone() != (True,):
+        if db.execute(late).fetchone() != (True,):
             return False
         db.execute("SET statement_timeout = 0")
         with db.transaction():
-            db.execute("LOCK TABLE change, feed_reader IN EXCLUSIVE MODE")
-            if db.execute(_FROM_THE_FUTURE).fetchone() != (True,):
+            db.execute("LOCK TABLE {log}, {readers} IN EXCLUSIVE MODE".format(**names))
+            if db.execute(late).fetchone() != (True,):
                 return False  # somebody else did it meanwhile
-            db.execute(_PLACES_AGAIN)
-            db.execute(_BEFORE_ALL)
+            db.execute(_PLACES_AGAIN.format(**names))
+            db.execute(_BEFORE_ALL.format(**names))
     return True
 
 
