@@ -411,3 +411,12 @@ def test_every_character_of_our_names_has_a_reading_and_the_names_of_two_reading
     read = {"曾明": "ZENG MING", "单明": "SHAN MING", "区明": "OU MING", "欧阳明": "OUYANG MING", "解明": "XIE MING"}
     assert {name: names.pinyin(name) for name in read} == read
     assert [names.wade(one) for one in "陈志雄谢"] == ["Chen", "Chih", "Hsiung", "Hsieh"]
+
+
+def test_a_day_on_which_too_many_were_born_leaves_some_without_a_number():
+    chunk = room(".chunk").Chunk(SEED, 0, room().NATURAL)
+    people = [chunk.add("resident", 1, "M", 9_000, "王一", room(".person").Person, None, 0) for _ in range(40)]
+    numbers = [one.citizen for one in people if one.citizen]
+    assert 0 < len(numbers) < 40
+    assert len(set(numbers)) == len(numbers)
+    assert all(map(is_citizen_number, numbers))

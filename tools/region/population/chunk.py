@@ -24,6 +24,8 @@ _YEAR = 365.25
 _OLD_CODES = day_of(2001)
 _LOCAL_ORIGIN = 0.85
 
+_NUMBER_TRIES = 500
+
 
 class Chunk:
     """Persons of one chunk, added household by household; every draw comes from one chance."""
@@ -79,9 +81,12 @@ class Chunk:
         return one
 
     def _citizen(self, male: bool, born: int, county: County | None, province: int | None) -> str:
-        """A citizen's number that nobody else has; when a county's two of this day are used, another county's."""
+        """A citizen's number that nobody else has; when a county's two of this day are used, another county's.
+
+        "" where so many were born on that day that none is left: they have no number.
+        """
         day = COMPACT[born]
-        while True:
+        for _ in range(_NUMBER_TRIES):
             if province is None:
                 local = (
                     county
@@ -99,6 +104,7 @@ class Chunk:
                     self._taken.add(key)
                     return numbers.with_check(key)
             county = None
+        return ""
 
     def take(self, key: str) -> bool:
         """Whether a document's number was free; it no longer is."""
