@@ -17,7 +17,7 @@ from psycopg import conninfo
 from jiankang.fhir.search import default_registry
 from jiankang.kernel.migrations import migrate
 from jiankang.kernel.postgres import start_embedded
-from jiankang.main import MIGRATIONS
+from jiankang.main import MIGRATIONS, compose
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -122,3 +122,32 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs ../shared, which lies beside the project's own checkout only")
     return SHARED
+
+
+@pytest.fixture(scope="module")
+def ask(platform: Any) -> Any:
+    """Asks the API of `platform`."""
+    return module_at("asking.py").Asking(platform)
+
+
+@pytest.fixture(scope="module")
+def open_platform(platform: Any) -> Any:
+    """A platform whose rooms are all open."""
+    compose(platform.app.server)
+    return platform
+
+
+@pytest.fixture
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+@pytest.fixture(scope="module")
+def database_url_of_module(server_url: str, template: str):
+    """A fresh, migrated database for all tests of a file."""
+    name = f"jk_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as db:
+        db.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield _named(server_url, name)
+    with psycopg.connect(server_url, autocommit=True) as db:
+        db.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -42,8 +42,12 @@ if TYPE_CHECKING:
     from jiankang.foundation.record.wire.server import Server
     from jiankang.kernel.settings import Settings
 
-_FOUNDATION = Path(__file__).parent / "foundation"
-MIGRATIONS = tuple(_FOUNDATION / room / "migrations" for room in ("record", "terminology", "conformance", "identity"))
+_HERE = Path(__file__).parent
+_FOUNDATION = ("record", "terminology", "conformance", "identity")
+MIGRATIONS = (
+    *(_HERE / "foundation" / room / "migrations" for room in _FOUNDATION),
+    _HERE / "capabilities" / "exchange" / "migrations",
+)
 
 LOGS = (CHANGES, Log("identity_change", "identity_subscriber"))
 """What others read in the order of its commits."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jiankang.foundation.identity.blocking import KINDS, Key, keys
+from jiankang.foundation.identity.linking import say_one
 from jiankang.foundation.identity.model import Record, Written, WrittenAddress, WrittenDocument, WrittenName
 from jiankang.foundation.identity.normalise import Normaliser, written, written_row
 from jiankang.foundation.identity.opening import open_index
@@ -15,5 +16,5 @@ from jiankang.foundation.identity.weights import Weights, first_weights, read_we
 __all__ = [
     "KINDS", "MENDABLE", "REASONS", "Answer", "Key", "Normaliser", "Part", "Reason", "Record", "Score", "Verdict", "Weights", "Written",
     "WrittenAddress", "WrittenDocument", "WrittenName", "explain", "first_weights", "judge", "keys", "open_index", "read_weights", "reason",
-    "score_pair", "score_sql", "scorer", "weights_in_force", "written", "written_row",
+    "say_one", "score_pair", "score_sql", "scorer", "weights_in_force", "written", "written_row",
 ]  # fmt: skip

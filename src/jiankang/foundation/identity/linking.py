@@ -15,6 +15,7 @@ from jiankang.foundation.identity.deciding import against
 from jiankang.foundation.identity.index import Link
 from jiankang.foundation.identity.persons import person_id
 from jiankang.foundation.identity.reasons import reason
+from jiankang.foundation.record.indexing import resource_key
 from jiankang.kernel.errors import Conflict, Forbidden, NotFound
 from jiankang.kernel.ids import new_uuid7
 
@@ -132,6 +133,23 @@ async def always(tx: Transaction, left: int, right: int, *, note: str = "") -> D
         moved = await _move(tx, operation, "always", people[other.person], one.person)
     await _keeps_rules(tx.db, (one.person, other.person))
     return Done(operation, "always", tuple(moved), await _ids(tx.db, (left, right)))
+
+
+async def say_one(tx: Transaction, left: str, right: str, *, note: str = "") -> bool:
+    """The same as `always` of two Patients by their ids, as their source says it; False when it was said before.
+
+    Raises Conflict where a steward said that they are two.
+    """
+    pair = sorted(resource_key("Patient", id_) for id_ in (left, right))
+    said = await (
+        await tx.db.execute(
+            "SELECT kind FROM identity_rule WHERE low = %s AND high = %s AND ended IS NULL FOR UPDATE", tuple(pair)
+        )
+    ).fetchone()
+    if said is not None and said[0] == "always":
+        return False
+    await always(tx, resource_key("Patient", left), resource_key("Patient", right), note=note)
+    return True
 
 
 async def undo(tx: Transaction, operation: str, *, note: str = "") -> Done:

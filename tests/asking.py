@@ -6,8 +6,6 @@ import json
 import uuid
 from typing import Any
 
-import pytest
-
 
 class Asking:
     """Asks an API in this process; bodies are values or bytes, queries are strings."""
@@ -38,18 +36,3 @@ class Asking:
 
 def fresh() -> str:
     return uuid.uuid4().hex
-
-
-def said(answer: Any) -> str:
-    """The first issue's text."""
-    return answer.value["issue"][0]["details"]["text"]
-
-
-@pytest.fixture(scope="module")
-def ask(platform: Any) -> Asking:
-    return Asking(platform)
-
-
-@pytest.fixture
-def new_id() -> str:
-    return fresh()
