@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", help="address to listen on; loopback only until people can sign in")
     serve.add_argument("--port", type=int, help="port to listen on; 0 takes a free one (default 8000)")
     serve.add_argument("--workers", type=int, help="server processes (default 2)")
+    serve.add_argument("--mllp", type=int, dest="mllp_port", metavar="PORT", help="take HL7 v2 messages by MLLP here")
     load = add("load", "Load FHIR files into the record.", "jiankang load ../synthea/output/fhir --workers 2")
     load.add_argument("paths", nargs="+", type=Path, metavar="FILE|DIR")
     load.add_argument("--workers", type=int, help="processes that load (default 2)")
@@ -131,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load_settings(
             **{
                 name: getattr(options, name)
-                for name in ("data", "database_url", "host", "port", "workers")
+                for name in ("data", "database_url", "host", "port", "workers", "mllp_port")
                 if getattr(options, name, None) is not None
             }
         )

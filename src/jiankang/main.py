@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from jiankang import __version__
+from jiankang.capabilities.exchange import open_exchange
 from jiankang.foundation.conformance import ConformanceJudge, add_operations, read_policy, shelf_of
 from jiankang.foundation.conformance.pages import HELD
 from jiankang.foundation.conformance.pages import PAGES as VALIDATION_PAGES
@@ -70,6 +71,32 @@ def signing_key(settings: Settings) -> bytes:
         finally:
             fresh.unlink()
     return path.read_bytes()
+
+
+@asynccontextmanager
+async def opened(settings: Settings, database_url: str, connections: int) -> AsyncIterator[Server]:
+    """A server with all rooms open, for a process that answers no requests."""
+    pooled = settings.database_url if settings.direct_database_url else database_url
+    opening = Record.open(pooled, connections=connections, direct_url=database_url, prepare=settings.prepare_statements)
+    async with opening as record:
+        app: Any = create_fhir_app(record, settings=settings, secret=signing_key(settings))
+        server: Server = app.server
+        compose(server)
+        yield server
+
+
+@asynccontextmanager
+async def work_in_background(settings: Settings, database_url: str) -> AsyncIterator[None]:
+    """Land what arrives, and send what leaves."""
+    async with opened(settings, database_url, 4) as server, open_exchange(server).working():
+        yield
+
+
+@asynccontextmanager
+async def open_mllp(settings: Settings, database_url: str) -> AsyncIterator[None]:
+    """Keep the door for HL7 v2 messages open."""
+    async with opened(settings, database_url, 4) as server, open_exchange(server).listening():
+        yield
 
 
 class Platform:
@@ -159,6 +186,7 @@ def create_app(settings: Settings, database_url: str) -> Platform:
             platform.fhir = create_fhir_app(record, settings=settings, secret=key)
             compose(platform.fhir.server)
             app.state.server = platform.fhir.server
+            app.state.exchange = open_exchange(platform.fhir.server)
             tending = asyncio.gather(tend(record), catch_up(record), catch_up_index(record))
             catalogue = Catalogue(record, platform.fhir.server.registry)
             runner = Runner(platform.fhir.server, database_url, module="jiankang.main")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import ipaddress
 import logging
 import multiprocessing
@@ -23,10 +24,11 @@ from jiankang.kernel.collecting import collect_seldom
 from jiankang.kernel.errors import Forbidden, Unavailable
 from jiankang.kernel.migrations import migrate
 from jiankang.kernel.postgres import EmbeddedPostgres, start_embedded
-from jiankang.main import LOGS, MIGRATIONS, create_app
+from jiankang.main import LOGS, MIGRATIONS, create_app, open_mllp, work_in_background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
     from multiprocessing.synchronize import Event
 
     from jiankang.kernel.settings import Settings
@@ -220,6 +222,39 @@ def worker(settings: Settings, database_url: str, port: int, ready: Event) -> No
         uvloop.run(serve())
 
 
+def background(settings: Settings, database_url: str, ready: Event) -> None:
+    """One process that works on what arrives and leaves, until it is told to stop."""
+    _apart(functools.partial(work_in_background, settings, database_url), settings, ready)
+
+
+def mllp(settings: Settings, database_url: str, ready: Event) -> None:
+    """The process behind the door for HL7 v2 messages."""
+    _apart(functools.partial(open_mllp, settings, database_url), settings, ready)
+
+
+def _apart(opening: Callable[[], AbstractAsyncContextManager[Any]], settings: Settings, ready: Event) -> None:
+    """Keep something open until SIGTERM, or until the parent is gone."""
+    log.set_up(settings.log_level)
+
+    async def stay() -> None:
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for one in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(one, ended.set)
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            loop.add_reader(parent.sentinel, ended.set)
+        async with opening():
+            collect_seldom()
+            ready.set()
+            await ended.wait()
+
+    import uvloop
+
+    with contextlib.suppress(KeyboardInterrupt):
+        uvloop.run(stay())
+
+
 def bind_again(host: str, port: int) -> socket.socket:
     """Another socket on the port that the parent holds; the kernel spreads connections over all of them."""
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
@@ -250,8 +285,12 @@ class _Stop(Exception):  # noqa: N818 - a request, not an error
 def serve(settings: Settings, say: Callable[[str], None]) -> int:
     """Serve until SIGTERM or SIGINT; `say` is given one line with the address when ready. The exit code."""
     check_address(settings.host)
+    if settings.mllp_port and not settings.mllp_clients:
+        check_address(settings.mllp_host)
     held = bind(settings.host, settings.port)
     port = held.getsockname()[1]
+    if settings.mllp_port:
+        bind(settings.mllp_host, settings.mllp_port).close()
 
     def stop(*_: object) -> None:
         raise _Stop
@@ -261,11 +300,11 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
     with contextlib.suppress(_Stop), database(settings) as url:
         workers: list[_Worker] = []
         try:
-            workers += [_start(settings, url, port) for _ in range(settings.workers)]
+            workers += [_start(target, arguments) for target, arguments in _processes(settings, url, port)]
             _await(workers)
             host = f"[{settings.host}]" if ":" in settings.host else settings.host
             say(f"Jiankang is ready at http://{host}:{port}/fhir")
-            _watch(workers, settings, url, port)
+            _watch(workers, settings)
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -281,13 +320,25 @@ class _Worker:
     process: Any
     ready: Event
     started: float
+    target: Callable[..., None]
+    arguments: tuple[Any, ...]
 
 
-def _start(settings: Settings, url: str, port: int) -> _Worker:
+def _processes(settings: Settings, url: str, port: int) -> Iterator[tuple[Callable[..., None], tuple[Any, ...]]]:
+    """What runs beside one another: who answers requests, who works on what arrives, who keeps the MLLP door."""
+    for _ in range(settings.workers):
+        yield worker, (settings, url, port)
+    for _ in range(settings.exchange_workers):
+        yield background, (settings, url)
+    if settings.mllp_port:
+        yield mllp, (settings, url)
+
+
+def _start(target: Callable[..., None], arguments: tuple[Any, ...]) -> _Worker:
     ready = _spawn.Event()
-    process = _spawn.Process(target=worker, args=(settings, url, port, ready), daemon=True)
+    process = _spawn.Process(target=target, args=(*arguments, ready), daemon=True)
     process.start()
-    return _Worker(process, ready, time.monotonic())
+    return _Worker(process, ready, time.monotonic(), target, arguments)
 
 
 def _await(workers: list[_Worker]) -> None:
@@ -300,14 +351,14 @@ def _await(workers: list[_Worker]) -> None:
                 raise Unavailable(f"the server processes were not ready within {START_SECONDS} s")
 
 
-def _watch(workers: list[_Worker], settings: Settings, url: str, port: int) -> None:
+def _watch(workers: list[_Worker], settings: Settings) -> None:
     """Start what dies again: a worker, and the embedded database."""
     while True:
         for number, one in enumerate(workers):
             one.process.join(0.2)
             if not one.process.is_alive() and time.monotonic() > one.started + _AGAIN_SECONDS:
                 _log.warning("a server process ended (%s) and is started again", one.process.exitcode)
-                workers[number] = _start(settings, url, port)
+                workers[number] = _start(one.target, one.arguments)
         if not settings.database_url and _running(settings) is None:
             _log.warning("the embedded database ended and is started again")
             try:

@@ -60,6 +60,37 @@ class Settings:
         "",
         "Hosts that notifications may be sent to, as `his.example,*.hospital.example,10.1.2.3`; `*`: any. Empty: none.",
     )
+    smtp_url: str = _setting(
+        "",
+        "Mail server that notifications go out by, as `smtp://user:password@mail.example:587` (with STARTTLS) or `smtps://…`; "
+        "empty: no mail is sent.",
+    )
+    mail_from: str = _setting("jiankang@localhost", "Address that mail is sent from.")
+    mllp_port: int = _setting(0, "Port for HL7 v2 messages by MLLP; 0: that door is closed.")
+    mllp_host: str = _setting(
+        "127.0.0.1", "Address of the MLLP door; one that others reach asks for client certificates (`mllp_clients`)."
+    )
+    mllp_certificate: str = _setting("", "File with the certificate chain of the MLLP door (PEM); empty: without TLS.")
+    mllp_key: str = _setting("", "File with its private key (PEM).")
+    mllp_clients: str = _setting("", "File with the authorities whose client certificates are taken (PEM).")
+    max_message_bytes: int = _setting(32 * 1024 * 1024, "Largest message, document or row taken from a sender.")
+    unknown_senders: str = _setting(
+        "refuse", "`refuse` messages of systems that are not registered, or `accept` them and register the system."
+    )
+    exchange_workers: int = _setting(1, "Processes that land what arrives in the record; 0: none here.")
+    dicom: str = _setting(
+        "",
+        "Image archive: `own` starts an Orthanc (Debian packages orthanc, orthanc-dicomweb) with its images in `data`; or the "
+        "address of one whose DICOMweb root is `/dicomweb/`, as `http://user:password@127.0.0.1:8042`. Empty: none.",
+    )
+    dicom_port: int = _setting(4242, "Port on which our own image archive takes images by DICOM; 0 takes a free one.")
+    dicom_certificate: str = _setting(
+        "", "File with the certificate chain for images by DICOM over TLS (PEM); empty: without TLS."
+    )
+    dicom_key: str = _setting("", "File with its private key (PEM).")
+    dicom_clients: str = _setting(
+        "", "File with the authorities whose certificates devices must have (PEM); empty: any device may send."
+    )
     package_registries: str = _setting(
         "https://packages.fhir.org,https://registry.npmjs.org",
         "Where `jiankang package install NAME` asks for FHIR packages, one after another.",

@@ -1,0 +1,54 @@
+"""Frames: 0x0B, the message, 0x1C 0x0D."""
+
+from __future__ import annotations
+
+START = b"\x0b"
+END = b"\x1c\x0d"
+
+
+class TooLarge(Exception):  # noqa: N818 - read as a sentence
+    """The frame has more bytes than are taken."""
+
+
+def framed(message: bytes) -> bytes:
+    """A message in its frame."""
+    return START + message + END
+
+
+class Frames:
+    """Cuts what arrives into messages; what is between frames is left out."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._buffer = bytearray()
+        self._looked = 0
+        self._inside = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether a frame began and did not end yet."""
+        return self._inside
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The messages that are whole now. Raises TooLarge."""
+        self._buffer += data
+        found: list[bytes] = []
+        while True:
+            if not self._inside:
+                start = self._buffer.find(START)
+                if start < 0:
+                    self._buffer.clear()
+                    return found
+                del self._buffer[: start + 1]
+                self._inside, self._looked = True, 0
+            end = self._buffer.find(END, max(self._looked - 1, 0))
+            if end < 0:
+                self._looked = len(self._buffer)
+                if self._looked > self.most:
+                    raise TooLarge
+                return found
+            if end > self.most:
+                raise TooLarge
+            found.append(bytes(self._buffer[:end]))
+            del self._buffer[: end + 2]
+            self._inside = False

@@ -1,0 +1,8 @@
+"""The form of HL7 v2 messages: segments, fields, repetitions, components; nothing of what they mean."""
+
+from __future__ import annotations
+
+from jiankang.capabilities.exchange.hl7v2.wire.acknowledging import acknowledge, location
+from jiankang.capabilities.exchange.hl7v2.wire.message import Delimiters, Malformed, Message, Segment, Value, messages
+
+__all__ = ["Delimiters", "Malformed", "Message", "Segment", "Value", "acknowledge", "location", "messages"]
