@@ -29,8 +29,9 @@ class System:
 
     @property
     def authorities(self) -> dict[str, str]:
-        """Its assigning authorities, and those of everybody."""
-        return {self.authority: f"urn:jiankang:facility:{self.facility}:mrn", "NID": CITIZEN, "EHC": CARD}
+        """What the region agreed on: the numbers of each house, and those of everybody."""
+        houses = {one.authority: f"urn:jiankang:facility:{one.facility}" for one in SENDERS}
+        return {**houses, "NID": CITIZEN, "EHC": CARD}
 
 
 _GB = {"charset": "GB 18030-2000", "encoding": "gb18030"}

@@ -114,8 +114,8 @@ class Story:
         lab = LABORATORIES.get(self.system.facility, LABORATORY)
         order = f"O{self.number:08d}{self._count:02d}"
         asked = self.at
-        request = f"ORC|NW|{order}^{self.system.application}|||||||{stamp(asked)}"
-        obr = f"OBR|1|{order}^{self.system.application}||CHEM^生化全套^L|||{stamp(asked)}"
+        request = f"ORC|NW|{order}^{self.system.facility}|||||||{stamp(asked)}"
+        obr = f"OBR|1|{order}^{self.system.facility}||CHEM^生化全套^L|||{stamp(asked)}"
         place = pv1(self.system, visit, self.visit, self.begun)
         yield self._told("ORM^O01^ORM_O01", pid(self.system, self.row), place, request, obr)
         tests = self.random.sample(_TESTS, self.random.randint(3, len(_TESTS)))
@@ -123,11 +123,11 @@ class Story:
         stages = ["P", "F"] if self.random.random() < 0.3 else ["F"]
         stages += ["C"] if self.random.random() < 0.04 else []
         for stage in stages:
-            filler = f"{order}^{self.system.application}|L{order}^{lab.application}|CHEM^生化全套^L|||{stamp(asked)}"
+            filler = f"{order}^{self.system.facility}|L{order}^{lab.facility}|CHEM^生化全套^L|||{stamp(asked)}"
             lines = [
                 pid(self.system, self.row),
                 place,
-                f"ORC|RE|{order}^{self.system.application}|L{order}^{lab.application}",
+                f"ORC|RE|{order}^{self.system.facility}|L{order}^{lab.facility}",
             ]
             lines.append(f"OBR|1|{filler}|||||||||||||||{stamp(self.at)}|||{stage}")
             for index, ((code, unit, usual, _, _, digits), value) in enumerate(
@@ -146,7 +146,7 @@ class Story:
         place = pv1(self.system, visit, self.visit, self.begun)
         return self._told(
             "RDE^O11^RDE_O11", pid(self.system, self.row), place,
-            f"ORC|NW|{order}^{self.system.application}|||||||{stamp(self.at)}", f"RXE||{code}^{name}^ATC|1||片|||||14|片",
+            f"ORC|NW|{order}^{self.system.facility}|||||||{stamp(self.at)}", f"RXE||{code}^{name}^ATC|1||片|||||14|片",
             "TQ1|1||BID", "RXR|PO^口服^HL70162",
         )  # fmt: skip
 

@@ -219,7 +219,48 @@ def unit(context: Context, value: Value) -> Json | None:
 
 
 _UCUM_PLAIN = frozenset(  # what laboratories write
-    ["%", "g/L", "mg/L", "ug/L", "ng/mL", "pg/mL", "mg/dL", "g/dL", "mmol/L", "umol/L", "nmol/L", "pmol/L", "U/L", "IU/L", "mIU/L", "mIU/mL", "kU/L", "10*9/L", "10*12/L", "fL", "pg", "mm[Hg]", "cm", "kg", "m", "mm", "Cel", "/min", "kg/m2", "mL", "L", "mg", "g", "h", "d", "min", "s", "mL/min", "mol/L", "mEq/L"]
+    [
+        "%",
+        "g/L",
+        "mg/L",
+        "ug/L",
+        "ng/mL",
+        "pg/mL",
+        "mg/dL",
+        "g/dL",
+        "mmol/L",
+        "umol/L",
+        "nmol/L",
+        "pmol/L",
+        "U/L",
+        "IU/L",
+        "mIU/L",
+        "mIU/mL",
+        "kU/L",
+        "10*9/L",
+        "10*12/L",
+        "fL",
+        "pg",
+        "mm[Hg]",
+        "cm",
+        "kg",
+        "m",
+        "mm",
+        "Cel",
+        "/min",
+        "kg/m2",
+        "mL",
+        "L",
+        "mg",
+        "g",
+        "h",
+        "d",
+        "min",
+        "s",
+        "mL/min",
+        "mol/L",
+        "mEq/L",
+    ]
 )
 
 

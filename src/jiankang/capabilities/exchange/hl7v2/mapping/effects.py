@@ -202,6 +202,7 @@ def visit_number(context: Context, value: Value) -> Json | None:
     """PV1-19: the number of a visit."""
     number = dt.cx(context, value)
     if number is not None:
+        number["system"] = identifier_system(context, value.part(4), value.c(5), value.c(1), what="visit")
         number.setdefault("type", type_of_identifier("VN"))
     return number
 
@@ -225,6 +226,12 @@ def role_player(context: Context, value: Value) -> None:
     elif visit:
         kind = dt.concept(context, role)
         context.tell("Encounter", visit, {"participant": [{**({"type": [kind]} if kind else {}), "individual": who}]})
+
+
+def plan_number(context: Context, value: Value) -> Json | None:
+    """IN1-2: a plan by its code."""
+    code = value.c(1).strip()
+    return {"system": house_system(context, value.c(3) or "plan"), "value": code} if code else None
 
 
 def coverage_group(_: Context, value: Value) -> Json | None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from jiankang.capabilities.exchange.hl7v2.mapping import moments
 from jiankang.capabilities.exchange.hl7v2.mapping.context import Context
 from jiankang.capabilities.exchange.hl7v2.mapping.rows import sections
+from jiankang.capabilities.exchange.hl7v2.mapping.structures import structures
 from jiankang.capabilities.exchange.hl7v2.mapping.walking import HANDLERS, walk
 from jiankang.capabilities.exchange.hl7v2.wire import Malformed, Message
+from jiankang.capabilities.exchange.hl7v2.wire.charsets import DAMAGED
 from jiankang.capabilities.exchange.model import (
     DROPPED,
     KEPT,
@@ -23,26 +25,14 @@ from jiankang.capabilities.exchange.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from jiankang.capabilities.exchange.hl7v2.mapping.rows import Section
     from jiankang.capabilities.exchange.hl7v2.wire import Segment
-
-_EVENTS: dict[str, Iterable[str]] = {
-    "ADT": [f"A{n:02d}" for n in (*range(1, 18), *range(23, 39), *range(39, 52), 54, 55, 60, 61, 62) if n not in {19, 20}],
-    "ORM": ["O01"], "OMG": ["O19"], "OML": ["O21", "O33", "O35", "O39"], "OMP": ["O09"], "OMI": ["O23"],
-    "ORU": ["R01", "R30", "R31", "R32", "R40"], "OUL": ["R21", "R22", "R23", "R24"],
-    "MDM": [f"T{n:02d}" for n in range(1, 12)], "SIU": [f"S{n}" for n in (*range(12, 25), 26)], "VXU": ["V04"],
-    "RDE": ["O11", "O25"], "RDS": ["O13"], "RAS": ["O17"], "DFT": ["P03", "P11"],
-    "PPR": ["PC1", "PC2", "PC3"], "REF": ["I12", "I13", "I14", "I15"],
-    "BAR": ["P01", "P02", "P05", "P06", "P10", "P12"], "MFN": ["M02", "M05"],
-}  # fmt: skip
 
 
 @cache
 def supported() -> frozenset[str]:
     """The messages that are taken: code and event, as `ADT^A01`."""
-    return frozenset(f"{kind}^{event}" for kind, events in _EVENTS.items() for event in events)
+    return frozenset(event for one in structures() for event in one.events)
 
 
 class Hl7v2:
@@ -76,7 +66,12 @@ class Hl7v2:
 
 def _message(letter: Letter, sender: Sender) -> Message:
     try:
-        return Message(letter.body, sender.charset)
+        message = Message(letter.body, sender.charset)
+        if DAMAGED in message.doubts:  # what is no text cannot stand in the record; the original keeps it
+            doubts = message.doubts
+            message = Message(message.text.encode("utf-8", "replace"))
+            message.doubts = doubts
+        return message
     except Malformed as problem:
         raise Unreadable([Complaint(str(problem), problem.place, problem.code, fatal=True)]) from None
 

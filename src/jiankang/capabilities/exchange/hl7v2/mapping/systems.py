@@ -59,6 +59,10 @@ def type_of_identifier(kind: str) -> Json | None:
     return {"coding": [{"system": f"{_V2}0203", "code": code, **({"display": display} if display else {})}]}
 
 
+_SERIES = {"VN": ":visit", "AN": ":account", "visit": ":visit", "staff": ":staff", "organization": ":organization"}
+"""A house that numbers patients, visits and staff under one name has a series for each."""
+
+
 def identifier_system(context: Context, authority: Value, kind: str, number: str, what: str = "number") -> str:
     """The system of a number: what the sender's agreement says its authority means, an OID or URI, or one of its own.
 
@@ -68,7 +72,9 @@ def identifier_system(context: Context, authority: Value, kind: str, number: str
     known = context.sender.authorities
     found = known.get(namespace) or known.get(universal)
     if found:
-        return found
+        return (
+            found if not found.startswith("urn:jiankang:") else f"{found}{_SERIES.get(kind) or _SERIES.get(what, '')}"
+        )
     if universal and (form == "ISO" or _OID.fullmatch(universal)):
         return f"urn:oid:{universal}"
     if universal and ("://" in universal or universal.startswith("urn:")):

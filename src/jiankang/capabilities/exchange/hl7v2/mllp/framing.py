@@ -6,10 +6,6 @@ START = b"\x0b"
 END = b"\x1c\x0d"
 
 
-class TooLarge(Exception):  # noqa: N818 - read as a sentence
-    """The frame has more bytes than are taken."""
-
-
 def framed(message: bytes) -> bytes:
     """A message in its frame."""
     return START + message + END
@@ -23,6 +19,8 @@ class Frames:
         self._buffer = bytearray()
         self._looked = 0
         self._inside = False
+        self.over = False
+        """Whether a frame has more bytes than are taken: nothing more is read."""
 
     @property
     def begun(self) -> bool:
@@ -30,7 +28,9 @@ class Frames:
         return self._inside
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The messages that are whole now. Raises TooLarge."""
+        """The messages that are whole now."""
+        if self.over:
+            return []
         self._buffer += data
         found: list[bytes] = []
         while True:
@@ -44,11 +44,11 @@ class Frames:
             end = self._buffer.find(END, max(self._looked - 1, 0))
             if end < 0:
                 self._looked = len(self._buffer)
-                if self._looked > self.most:
-                    raise TooLarge
+                self.over = self._looked > self.most
                 return found
             if end > self.most:
-                raise TooLarge
+                self.over = True
+                return found
             found.append(bytes(self._buffer[:end]))
             del self._buffer[: end + 2]
             self._inside = False

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from jiankang.capabilities.exchange.hl7v2.mllp.framing import Frames, TooLarge, framed
+from jiankang.capabilities.exchange.hl7v2.mllp.framing import Frames, framed
 
 if TYPE_CHECKING:
     import ssl
@@ -111,13 +111,12 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         begun = self.frames.begun
-        try:
-            messages = self.frames.feed(data)
-        except TooLarge:
-            self._refuse_size()
-            return
+        messages = self.frames.feed(data)
         self.waiting.extend(messages)
         self._work()
+        if self.frames.over:
+            self._refuse_size()
+            return
         if messages or self.frames.begun != begun:
             self._wait(self.limits.half_seconds if self.frames.begun else self.limits.idle_seconds)
 
@@ -153,11 +152,14 @@ class _Connection(asyncio.Protocol):
             self._work()
 
     def _refuse_size(self) -> None:
-        self.leaving = True
-        self.transport.pause_reading()
+        if not self.paused:
+            self.transport.pause_reading()
+        self.paused = False
 
         async def refuse() -> None:
-            if self.writer is not None:
+            while self.waiting or self.under_way:
+                if self.writer is None:
+                    break
                 await self.writer
             if self.listener.too_large is not None:
                 self.transport.write(framed(self.listener.too_large()))

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Self
 
-from jiankang.capabilities.exchange.hl7v2.mllp.framing import Frames, TooLarge, framed
+from jiankang.capabilities.exchange.hl7v2.mllp.framing import Frames, framed
 
 if TYPE_CHECKING:
     import ssl
@@ -42,7 +42,7 @@ class Outlet:
             try:
                 async with asyncio.timeout(self.seconds):
                     return await self._exchanged(message)
-            except (OSError, TimeoutError, EOFError, TooLarge) as error:
+            except (OSError, TimeoutError, EOFError) as error:
                 self._drop()
                 raise Unanswered(f"{self.host}:{self.port}: {error or type(error).__name__}") from error
 
@@ -60,6 +60,8 @@ class Outlet:
             answers = self._frames.feed(data)
             if answers:
                 return answers[0]
+            if self._frames.over:
+                raise EOFError("its answer is too large")
 
     def _drop(self) -> None:
         self._frames = Frames(_MOST_ANSWER)

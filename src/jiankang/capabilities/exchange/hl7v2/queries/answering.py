@@ -11,7 +11,7 @@ from jiankang.capabilities.exchange.hl7v2.out.people import cwe, cx, pid
 from jiankang.capabilities.exchange.hl7v2.out.writing import Repeated, Writer, dtm, header, segment
 from jiankang.foundation.access import Actor
 from jiankang.foundation.record.wire.http import Request
-from jiankang.kernel.errors import Problem
+from jiankang.kernel.errors import NotFound, Problem
 from jiankang.kernel.jsontext import decode
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ class Asked:
             self.server, Actor(f"sender:{self.sender.id}"), "GET", segments, pairs, {"prefer": "handling=lenient"}, b"",
             self.server.settings.base_url or "http://localhost/fhir",
         )  # fmt: skip
-        response = await self.server.dispatch(request)
+        try:
+            response = await self.server.dispatch(request)
+        except NotFound:
+            return None
         return decode(response.body) if response.status == 200 else None
 
     def identifier(self, text: Any) -> tuple[str, str]:

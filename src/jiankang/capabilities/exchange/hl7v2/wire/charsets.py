@@ -32,6 +32,7 @@ _BY_NAME = {
 
 _BOMS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _HEAD = 4096
+DAMAGED = "some bytes are no text of any character set: they are shown as ?"
 _ENDS = re.compile(rb"[\r\n]")
 
 
@@ -64,7 +65,8 @@ def decode(raw: bytes, default: str = "") -> tuple[str, str, list[str]]:
         except UnicodeDecodeError:
             if named:
                 doubts.append(f"MSH-18 says {named}, but the text is not")
-    return *_found_out(raw, chosen), doubts
+    text, codec, whole = _found_out(raw, chosen)
+    return text, codec, doubts if whole else [*doubts, DAMAGED]
 
 
 def _named(raw: bytes) -> str:
@@ -81,13 +83,13 @@ def _named(raw: bytes) -> str:
     return fields[17].split(repetition)[0].decode("ascii", "replace").strip()
 
 
-def _found_out(raw: bytes, tried: str | None) -> tuple[str, str]:
+def _found_out(raw: bytes, tried: str | None) -> tuple[str, str, bool]:
     """What it is by the look of it: UTF-8 is hardly ever met by accident, then the Chinese norm, else kept as it is."""
     for codec in ("utf-8", "gb18030"):
         if codec != tried:
             try:
-                return raw.decode(codec), codec
+                return raw.decode(codec), codec, True
             except UnicodeDecodeError:
                 continue
     codec = tried or "utf-8"
-    return raw.decode(codec, "surrogateescape"), codec
+    return raw.decode(codec, "surrogateescape"), codec, False

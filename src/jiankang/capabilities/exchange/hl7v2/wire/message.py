@@ -214,6 +214,11 @@ class Message:
         """MSH-12, the version of the norm."""
         return self.header[12].c() or "2.3"
 
+    @property
+    def text(self) -> str:
+        """The whole text, as it was decoded."""
+        return self.before + "".join(f"{line}{end}" for line, end in zip(self.lines, self.separators, strict=True))
+
     def serialised(self) -> bytes:
         """The message put together again from its parts: the bytes that it was made of."""
         parts: list[str] = []
@@ -275,7 +280,7 @@ def messages(raw: bytes) -> Iterator[bytes]:
 
     body = raw.removeprefix(b"\xef\xbb\xbf")
     starts = [found.start() for found in re.finditer(rb"(?:(?<=^)|(?<=[\r\n]))MSH(?=[^A-Za-z0-9\r\n])", body)]
-    for start, end in zip(starts, [*starts[1:], len(body)], strict=True):
+    for start, end in zip(starts, [*starts[1:], len(body)], strict=False):
         part = body[start:end]
         trailer = re.search(rb"[\r\n](?:BTS|FTS|BHS|FHS)(?=[^A-Za-z0-9]|$)", part)
         yield part if trailer is None else part[: trailer.start() + 1]
