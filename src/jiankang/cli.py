@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import argparse
 import functools
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,6 +100,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     identity.add_argument("--workers", type=int, help="processes that read registrations (default 2)")
     identity.add_argument("--json", action="store_true", help="report for programs")
+    exchange = add(
+        "exchange",
+        "What is understood of HL7 v2, what a message would become, who may send.",
+        "jiankang exchange coverage --missing",
+    )
+    exchange.add_argument("action", choices=["coverage", "read", "senders", "add-sender"])
+    exchange.add_argument("names", nargs="*", metavar="FILE|ID", help="read: messages; add-sender: its id")
+    exchange.add_argument("--missing", action="store_true", help="coverage: the rows that no map speaks of")
+    exchange.add_argument("--fates", action="store_true", help="read: what becomes of each field")
+    exchange.add_argument("--json", action="store_true", help="coverage for programs")
+    exchange.add_argument("--name", help="add-sender: what people call it")
+    exchange.add_argument(
+        "--known-as", action="append", default=[], metavar="APPLICATION|FACILITY", help="add-sender: MSH-3|MSH-4"
+    )
+    exchange.add_argument(
+        "--authority", action="append", default=[], metavar="NAME=URI", help="add-sender: what an authority means"
+    )
+    exchange.add_argument("--state", default="testing", help="add-sender: testing (default) or connected")
     add("doctor", "Check that everything needed is here.", "jiankang doctor")
     demo = add("demo", "Load example people, start the server and say what to try.", "jiankang demo --port 8000")
     demo.add_argument("--port", type=int, help="port to listen on (default 8000)")
@@ -296,6 +312,26 @@ def _identity(settings: Settings, options: argparse.Namespace) -> int:
         )  # fmt: skip
 
 
+def _exchange(settings: Settings, options: argparse.Namespace) -> int:
+    from jiankang.capabilities.exchange import shell
+    from jiankang.capabilities.exchange.model import Sender
+    from jiankang.serving import database
+
+    if options.action == "coverage":
+        return shell.cli_coverage(_say, missing=options.missing, as_json=options.json)
+    if options.action == "read":
+        return shell.cli_read([Path(name) for name in options.names], _say, fates=options.fates)
+    with database(settings, shared=True) as url:
+        if options.action == "senders":
+            return shell.cli_senders(url, _say)
+        if len(options.names) != 1:
+            raise Invalid("name the system: jiankang exchange add-sender his-1 --known-as 'HIS|HOSPITAL'")
+        told = [one.partition("=") for one in options.authority]
+        authorities = {name: uri for name, _, uri in told}
+        sender = Sender(options.names[0], options.name or options.names[0], authorities=authorities)
+        return shell.cli_add_sender(url, sender, options.known_as, options.state, _say)
+
+
 def _doctor(settings: Settings, _: argparse.Namespace) -> int:
     from jiankang.doctor import checks
 
@@ -307,64 +343,13 @@ def _doctor(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _demo(settings: Settings, _: argparse.Namespace) -> int:
-    """Example people and our own guide, once; then the server, and what to try."""
-    from jiankang.serving import bind, database, serve
+    from jiankang.demo import demo
 
-    if settings.port:
-        bind(settings.host, settings.port).close()
-    marker = settings.data / "demo-loaded"
-    with database(settings, shared=True) as url:
-        if marker.exists():
-            _tell("-- the example people are loaded already")
-        else:
-            _load_example(settings, url)
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    marker.touch()
-
-    def say(text: str) -> None:
-        _say(text)
-        base = text.rsplit(" ", 1)[-1]
-        _say(
-            f"in a browser: {base.removesuffix('fhir')}\n"
-            "try:\n"
-            f"  curl -s '{base}/Patient?_count=3&_pretty=true'\n"
-            f"  curl -s '{base}/Observation?code=http://loinc.org|8302-2&_sort=-date&_count=5&_pretty=true'\n"
-            f"  curl -s '{base}/Patient?_has:Condition:patient:code=http://snomed.info/sct|44054006&_summary=count'\n"
-            f"  curl -s '{base}/Patient/ID/$everything?_pretty=true'     (take an ID from the first answer)\n"
-            f"  curl -s '{base}/metadata?_pretty=true' | head -50\n"
-            "Ctrl-C stops the server."
-        )
-
-    return serve(settings, say)
-
-
-def _load_example(settings: Settings, url: str) -> None:
-    """Real input beside the checkout when it is there, else people made by our own generator; and our own guide."""
-    from jiankang.foundation.conformance.packages import shell
-    from jiankang.foundation.record.bulk.working import server_for
-    from jiankang.foundation.record.loading import load_paths
-    from jiankang.main import compose
-
-    _tell("-- installing the guide cn-hainan")
-    opening = functools.partial(server_for, url, settings, compose)
-    shell.cli_install(opening, ["cn-hainan"], shell.Wish(offline=True), _tell)
-    load = functools.partial(load_paths, workers=settings.workers, progress=_tell, compose=compose, settings=settings)
-    real = ROOT.parent / "shared" / "data" / "synthea"
-    if real.is_dir():
-        _tell("-- loading the Synthea bundles")
-        load(url, [real])
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        _tell("-- making people of Chengmai and loading them")
-        generator = ROOT / "tools" / "region" / "generate.py"
-        subprocess.run(  # noqa: S603
-            [sys.executable, str(generator), "--people", "60", "--seed", "1", "--out", folder], check=True
-        )
-        load(url, [Path(folder)])
+    return demo(settings, _say, _tell)
 
 
 _COMMANDS = {
-    "serve": _serve, "load": _load, "export": _export, "import": _import, "db": _db, "terminology": _terminology, "package": _package, "identity": _identity, "doctor": _doctor, "demo": _demo,
+    "serve": _serve, "load": _load, "export": _export, "import": _import, "db": _db, "terminology": _terminology, "package": _package, "identity": _identity, "exchange": _exchange, "doctor": _doctor, "demo": _demo,
 }  # fmt: skip
 
 
