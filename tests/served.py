@@ -65,7 +65,9 @@ class Served:
     def start(self, seconds: float = 40) -> Served:
         self.port = self.port or free_port()
         environment = (
-            os.environ | {"PYTHONUNBUFFERED": "1"} | {f"JIANKANG_{k.upper()}": v for k, v in self.options.items()}
+            os.environ
+            | {"PYTHONUNBUFFERED": "1", "JIANKANG_EXCHANGE_WORKERS": "0"}
+            | {f"JIANKANG_{k.upper()}": v for k, v in self.options.items()}
         )
         command = [sys.executable, "-m", "jiankang.cli", "serve", "--port", str(self.port), "--data", str(self.data)]
         self.log = self.data.parent / f"{self.data.name}.log"
