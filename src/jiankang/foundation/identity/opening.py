@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jiankang.foundation.identity.answering import Persons
-from jiankang.foundation.identity.notifying.subscribing import TYPE, Subscribing
+from jiankang.foundation.identity.notifying import TYPE, Subscribing
 from jiankang.foundation.identity.operations import add_operations
 from jiankang.foundation.identity.room import identity_of
 

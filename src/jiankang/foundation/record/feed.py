@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 
 from jiankang.fhir.definitions import load
+from jiankang.foundation.access import resource_key
 from jiankang.foundation.record.store import CHANNEL, METHODS
 from jiankang.kernel.database import translated
 
@@ -39,6 +40,17 @@ class FeedEntry:
     version: int
     method: str
     updated: datetime
+    xid: int = 0
+    """Number of the transaction: entries come in the order of (xid, seq)."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a changed resource is now. `keys` are its facts for a restriction, also after it was deleted."""
+
+    version: int
+    deleted: bool
+    keys: frozenset[int]
 
 
 Handler = Callable[["AsyncConnection[Any]", Sequence[FeedEntry]], Awaitable[None]]
@@ -51,6 +63,7 @@ FROM change AS c JOIN resource AS r ON r.rid = c.rid
 WHERE (c.xid, c.seq) > (%s::xid8, %s::bigint) AND c.xid < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY c.xid, c.seq LIMIT %s
 """
+_STATES = "SELECT rid, version, deleted, keys FROM resource WHERE rid = ANY(%s::bigint[])"
 _MOVE = "UPDATE feed_reader SET xid = %s::xid8, seq = %s, moved = now() WHERE name = %s"
 
 
@@ -116,21 +129,33 @@ async def deliver(record: Record, reader: str, handle: Handler, limit: int = 500
                 if not rows:
                     return 0
                 names = load().resource_names
-                entries = [FeedEntry(seq, names[t], id_, v, METHODS[m], at) for _, seq, t, id_, v, m, at in rows]
+                entries = [FeedEntry(q, names[t], i, v, METHODS[m], at, int(x)) for x, q, t, i, v, m, at in rows]
                 await handle(db, entries)
                 await db.execute(_MOVE, (rows[-1][0], rows[-1][1], reader))
                 return len(rows)
 
 
-async def follow(record: Record, reader: str, handle: Handler, *, limit: int = 500) -> None:
-    """Deliver for ever: woken by NOTIFY when a writer commits, and every second in case a wake-up was lost."""
+async def states(db: AsyncConnection[Any], entries: Sequence[FeedEntry]) -> dict[tuple[str, str], State]:
+    """What has become of the resources that changed."""
+    rids = {resource_key(one.type, one.id): (one.type, one.id) for one in entries}
+    rows = await db.execute(_STATES, (list(rids),))
+    return {rids[rid]: State(v, gone, frozenset(keys)) for rid, v, gone, keys in await rows.fetchall()}
+
+
+async def follow(
+    record: Record, reader: str, handle: Handler, *, limit: int = 500, done: Callable[[], None] = lambda: None
+) -> None:
+    """Deliver for ever: woken by NOTIFY when a writer commits, and every second in case a wake-up was lost.
+
+    `done` is called when something was delivered and what `handle` wrote is committed.
+    """
     wake = asyncio.Event()
     listener = asyncio.create_task(_listen(record, wake))
     try:
         while True:
             wake.clear()
             while await deliver(record, reader, handle, limit):
-                pass
+                done()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):  # wait_for may lose a cancellation before Python 3.12
                     await wake.wait()

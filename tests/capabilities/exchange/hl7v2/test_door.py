@@ -93,7 +93,7 @@ def test_another_message_under_the_same_control_id_is_refused(send: Any) -> None
 
 WRONG = [
     (message("W1", "PV1|1|N"), "AE", "100", "PID^1"), (message("W2", "PID|1||||王"), "AE", "101", "PID^1^3^1"),
-    (message("W3", pid("W3", born="19881399")), "AE", "102", "PID^1^7^1"), (message("W4", pid("1"), kind="ADT^A99"), "AR", "201", "MSH^1^9^1^2"),
+    (message("W3", pid("W3", born="19881399")), "AA", "102", "PID^1^7^1"), (message("W4", pid("1"), kind="ADT^A99"), "AR", "201", "MSH^1^9^1^2"),
     (message("W5", pid("1"), kind="XYZ^A01"), "AR", "200", "MSH^1^9^1^1"), (message("", pid("1")), "AR", "101", "MSH^1^10^1"),
     (message("W7", pid("1"), head="NOBODY|X"), "AR", "207", "MSH^1^3^1"), (message("W8", pid("1"), head="SHUT|CM"), "AR", "207", "MSH^1^3^1"),
     (message("W9", pid("1")) + message("W9b", pid("2")), "AR", "207", "MSH^1"), ("not a message", "AR", "100", "MSH^1"),

@@ -65,7 +65,7 @@ def _no_moments(message: Message) -> Iterator[Complaint]:
             text = segment.raw(number)
             if text and text != '""' and moments.day(segment[number].c()) is None:
                 said = f"{segment.name}-{number} is no date or time of the form YYYYMMDDHHMMSS"
-                yield Complaint(said, _place(segment, number), "102", fatal=number == 7 and segment.name == "PID")
+                yield Complaint(said, _place(segment, number), "102")
 
 
 def _place(segment: Segment, number: int) -> str:

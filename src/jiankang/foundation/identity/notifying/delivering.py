@@ -8,35 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http.client
 import logging
-import ssl
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 from jiankang.foundation.access import EVERYTHING, restore
 from jiankang.foundation.identity.notifying.message import message
-from jiankang.foundation.identity.notifying.subscribing import TYPE
+from jiankang.foundation.identity.notifying.sending import FIRST_WAIT, GIVE_UP, mark, named_headers, send, wait_after
 from jiankang.foundation.identity.persons import golden, sources
-from jiankang.foundation.record.store import Change, prepare
 from jiankang.foundation.record.wire.http import query_pairs
 from jiankang.kernel.errors import Problem
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from psycopg import AsyncConnection
 
     from jiankang.foundation.access import Actor
-    from jiankang.foundation.record.store import Stored, Transaction
+    from jiankang.foundation.record.store import Stored
     from jiankang.foundation.record.wire.server import Server
 
 POLL_SECONDS = 1.0
-TIMEOUT_SECONDS = 10.0
-FIRST_WAIT = timedelta(seconds=1)
-LONGEST_WAIT = timedelta(hours=1)
-GIVE_UP = 30
-"""Failures after which the Subscription gets the status `error`: about a day. What it was not told is kept."""
 AT_ONCE = 100
+_KIND = {"Content-Type": "application/fhir+json;charset=utf-8"}
 _log = logging.getLogger("jiankang.identity")
 
 _DUE = """
@@ -100,7 +93,7 @@ class Notifier:
                     or f"http://{self.server.settings.host}:{self.server.settings.port}/fhir"
                 )
                 body = message(persons, base_url=base, endpoint=endpoint, now=record.clock())
-                error = await asyncio.to_thread(send, endpoint, headers, body)
+                error = await send(endpoint, _KIND | named_headers(headers), body)
             if error:
                 await self._postpone(db, id_, failures + 1, error)
             else:
@@ -111,7 +104,7 @@ class Notifier:
                     (last[0], last[1], id_),
                 )
         if error and failures + 1 >= GIVE_UP:
-            await self._give_up(id_, actor, error)
+            await mark(self.server, actor, id_, "error", error)
         return True
 
     async def _person(
@@ -132,43 +125,8 @@ class Notifier:
         return (person, stored) if found else None
 
     async def _postpone(self, db: AsyncConnection[Any], id_: str, failures: int, error: str) -> None:
-        wait = min(self.first_wait * 2 ** min(failures - 1, 20), LONGEST_WAIT)
+        wait = wait_after(failures, self.first_wait)
         await db.execute(
             "UPDATE identity_subscriber SET failures = %s, error = %s, due = now() + %s WHERE id = %s",
             (failures, error, wait, id_),
         )
-
-    async def _give_up(self, id_: str, actor: Actor, error: str) -> None:
-        """Write into the Subscription that it is not served any more; requesting it again goes on where it was."""
-
-        async def work(tx: Transaction) -> None:
-            stored = (await tx.lock([(TYPE, id_)]))[TYPE, id_]
-            if stored is None or stored.deleted or stored.resource.get("status") != "active":
-                return
-            resource = {**stored.resource, "status": "error", "error": error}
-            resource.pop("meta", None)
-            await tx.apply([Change("PUT", TYPE, id_, prepare(resource))])
-
-        with contextlib.suppress(Problem):
-            await self.server.record.run(actor, work)
-
-
-def send(endpoint: str, headers: list[str], body: bytes) -> str:
-    """POST a message; "" when it was taken, else why not. Redirections are not followed."""
-    parts = urlsplit(endpoint)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    options: dict[str, Any] = {"context": ssl.create_default_context()} if parts.scheme == "https" else {}
-    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS, **options)
-    named = {"Content-Type": "application/fhir+json;charset=utf-8"}
-    for header in headers:
-        name, _, value = header.partition(":")
-        named[name.strip()] = value.strip()
-    try:
-        connection.request("POST", f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}", body, named)
-        answer = connection.getresponse()
-        answer.read(65_536)
-        return "" if 200 <= answer.status < 300 else f"the endpoint answered {answer.status} {answer.reason}"
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        return f"the endpoint cannot be reached: {type(error).__name__}"
-    finally:
-        connection.close()

@@ -6,7 +6,8 @@ shows the plan. README.md in this folder says how pages stay stable and what eac
 
 from __future__ import annotations
 
-from jiankang.foundation.record.search.api import Compartment, SearchResult, explain, match_ids, search
+from jiankang.foundation.record.search.api import Compartment, SearchResult, explain, match_ids, read_condition, search
+from jiankang.foundation.record.search.facts import Condition
 from jiankang.foundation.record.search.query import DEFAULT_COUNT, MOST_COUNT, RESULT_PARAMETERS
 
 __all__ = [
@@ -14,8 +15,10 @@ __all__ = [
     "MOST_COUNT",
     "RESULT_PARAMETERS",
     "Compartment",
+    "Condition",
     "SearchResult",
     "explain",
     "match_ids",
+    "read_condition",
     "search",
 ]

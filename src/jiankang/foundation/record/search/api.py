@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jiankang.fhir.definitions import load
+from jiankang.foundation.record.search.facts import Condition
 from jiankang.foundation.record.search.include import Includer
 from jiankang.foundation.record.search.meaning import no_terminology
 from jiankang.foundation.record.search.paging import Cursor, link, seal, unseal
@@ -191,6 +192,19 @@ async def match_ids(
     names, codes = types_and_codes(query.types)
     page = await runner.page(Goal(names, codes, await runner.resolved(query.criteria)), limit)
     return [row[3] for row in page.rows]
+
+
+def read_condition(
+    type: str,  # noqa: A002 - the interface's word
+    params: Sequence[tuple[str, str]],
+    *,
+    registry: Registry,
+    base_url: str = "",
+    clock: Clock = system_clock,
+) -> Condition:
+    """A search of one type as a value that can be asked what facts tell of it. Raises Invalid as `search` does."""
+    reader = Reader(registry, Values(clock(), registry.zone, base_url), lenient=False)
+    return Condition(tuple(reader.read(type, params).criteria))
 
 
 async def explain(

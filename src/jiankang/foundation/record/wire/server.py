@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from jiankang.foundation.record.judging import Judge
-    from jiankang.foundation.record.search import Compartment, SearchResult
+    from jiankang.foundation.record.search import Compartment, Condition, SearchResult
     from jiankang.foundation.record.store import Record, Stored
     from jiankang.foundation.record.wire.http import Request, Response
     from jiankang.kernel.settings import Settings
@@ -138,3 +138,7 @@ class Server:
         return await searching.match_ids(
             db, actor, type_name, params, limit, registry=self.registry, clock=self.record.clock
         )
+
+    def condition(self, type_name: str, params: Sequence[tuple[str, str]]) -> Condition:
+        """A search of one type as a value that can be asked what facts tell of it. Raises Invalid."""
+        return searching.read_condition(type_name, params, registry=self.registry, clock=self.record.clock)
