@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import httpx
 from lxml import html
 
+from jiankang.capabilities.exchange import open_exchange
 from jiankang.main import compose, create_pages
 
 FORM = "application/x-www-form-urlencoded"
@@ -56,6 +57,7 @@ class Pages:
             compose(self.server)
         self.app = create_pages()
         self.app.state.record, self.app.state.server = platform.record, self.server
+        self.app.state.exchange = open_exchange(self.server)
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Shown:
         async def asked() -> httpx.Response:
@@ -83,7 +85,7 @@ class Pages:
 
 _OURS = re.compile(r"(/(?![/\\])|#|\?)")
 _NAMES = {
-    "API", "FHIR", "FHIRPath", "JSON", "Jiankang", "MB", "OperationOutcome", "README", "UCUM", "URL", "XHTML", "XML", "best",
+    "API", "FHIR", "FHIRPath", "HIS", "HL", "JSON", "Jiankang", "MB", "MLLP", "MSH", "SHA", "OperationOutcome", "README", "UCUM", "URL", "XHTML", "XML", "best",
     "canonical", "designation", "docs", "fullUrl", "id", "import", "jiankang", "meta", "md", "practice", "profile",
     "request", "terminology", "validate",
 }  # fmt: skip

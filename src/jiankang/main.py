@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from jiankang import __version__
 from jiankang.capabilities.exchange import open_exchange
+from jiankang.capabilities.exchange.pages import PAGES as EXCHANGE_PAGES
 from jiankang.foundation.conformance import ConformanceJudge, add_operations, read_policy, shelf_of
 from jiankang.foundation.conformance.pages import HELD
 from jiankang.foundation.conformance.pages import PAGES as VALIDATION_PAGES
@@ -162,7 +163,7 @@ async def _state(request: Request) -> State:
 def create_pages(lifespan: Any = None) -> Starlette:
     """The pages of all rooms; they ask the FHIR server that is put into `state.server`."""
     routes = [Route("/", front_page(_state)), Route("/-/patterns", show_patterns), Route("/health", health)]
-    site = Site((IDENTITY_PAGES, VALIDATION_PAGES, TERMINOLOGY_PAGES), routes)
+    site = Site((EXCHANGE_PAGES, IDENTITY_PAGES, VALIDATION_PAGES, TERMINOLOGY_PAGES), routes)
     app = Starlette(routes=site.routes, middleware=MIDDLEWARE, exception_handlers=HANDLERS, lifespan=lifespan)
     app.state.site = site
     return app
