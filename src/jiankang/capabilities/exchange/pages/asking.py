@@ -26,7 +26,7 @@ PATH = "/-/exchange"
 PAGE = 30
 CHINA = timezone(timedelta(hours=8))
 STATES = {
-    "waiting": N_("Waiting"), "landed": N_("Landed"), "dead": N_("Cannot be used"), "refused": N_("Refused"),
+    "waiting": N_("Waiting to land"), "landed": N_("Landed"), "dead": N_("Cannot be used"), "refused": N_("Refused"),
     "tested": N_("Tested, nothing written"), "dropped": N_("Put away"),
 }  # fmt: skip
 """What became of a letter, in words."""
