@@ -100,13 +100,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     identity.add_argument("--workers", type=int, help="processes that read registrations (default 2)")
     identity.add_argument("--json", action="store_true", help="report for programs")
+    identity.add_argument(
+        "--spark", default="", metavar="MASTER", help="train, match: on a Spark cluster (spark://…, yarn, local[2])"
+    )
     exchange = add(
         "exchange",
         "What is understood of HL7 v2, what a message would become, who may send.",
         "jiankang exchange coverage --missing",
     )
-    exchange.add_argument("action", choices=["coverage", "read", "senders", "add-sender"])
-    exchange.add_argument("names", nargs="*", metavar="FILE|ID", help="read: messages; add-sender: its id")
+    exchange.add_argument(
+        "action",
+        choices=[
+            "coverage", "read", "senders", "add-sender", "upload", "sources", "add-source", "remove-source", "export-diseases",
+        ],
+    )  # fmt: skip
+    exchange.add_argument(
+        "names",
+        nargs="*",
+        metavar="FILE|ID",
+        help="read, upload: files; add-sender, add-source, remove-source: the name",
+    )
     exchange.add_argument("--missing", action="store_true", help="coverage: the rows that no map speaks of")
     exchange.add_argument("--fates", action="store_true", help="read: what becomes of each field")
     exchange.add_argument("--json", action="store_true", help="coverage for programs")
@@ -117,7 +130,24 @@ def _parser() -> argparse.ArgumentParser:
     exchange.add_argument(
         "--authority", action="append", default=[], metavar="NAME=URI", help="add-sender: what an authority means"
     )
+    exchange.add_argument("--facility", default="", help="add-sender: the house whose numbers its systems share")
     exchange.add_argument("--state", default="testing", help="add-sender: testing (default) or connected")
+    exchange.add_argument("--sender", default="", help="upload, add-source: whose table it is")
+    exchange.add_argument("--mapping", default="", help="upload, add-source: how its columns are read")
+    exchange.add_argument("--confirm", action="store_true", help="upload: take the rows, not only look")
+    exchange.add_argument(
+        "--url", default="-", help="add-source: as SQLAlchemy reads it; - reads it from standard input"
+    )
+    exchange.add_argument("--query", default="", help="add-source: a view, or a SELECT")
+    exchange.add_argument("--watermark", default="", help="add-source: the column that only grows")
+    exchange.add_argument(
+        "--every", type=int, default=300, metavar="SECONDS", help="add-source: how often (default 300)"
+    )
+    exchange.add_argument("--out", type=Path, help="export-diseases: .xlsx or .csv to write")
+    exchange.add_argument("--since", default="", help="export-diseases: from this day")
+    exchange.add_argument("--until", default="", help="export-diseases: until this day")
+    exchange.add_argument("--county", default="", help="export-diseases: only of this county (469023)")
+    exchange.add_argument("--again", action="store_true", help="export-diseases: also cases handed over before")
     add("doctor", "Check that everything needed is here.", "jiankang doctor")
     demo = add("demo", "Load example people, start the server and say what to try.", "jiankang demo --port 8000")
     demo.add_argument("--port", type=int, help="port to listen on (default 8000)")
@@ -301,14 +331,14 @@ def _identity(settings: Settings, options: argparse.Namespace) -> int:
         if options.action == "report":
             url = stack.enter_context(database(settings, shared=True))
             return shell.cli_report(url, as_json=options.json, now=now, say=_say)
-        shell.require_training()
+        shell.require_training(spark=bool(options.spark))
         key = functools.partial(signing_key, settings)
         if options.action == "match":
             url = stack.enter_context(database(settings, shared=True))
-            return shell.cli_match(url, settings.data, key, workers=settings.workers, say=_tell)
+            return shell.cli_match(url, settings.data, key, workers=settings.workers, say=_tell, spark=options.spark)
         return shell.cli_train(
             lambda: stack.enter_context(database(settings, shared=True)), options.paths, settings.data, key,
-            today=f"{now:%Y%m%d}", workers=settings.workers, say=_tell,
+            today=f"{now:%Y%m%d}", workers=settings.workers, say=_tell, spark=options.spark,
         )  # fmt: skip
 
 
@@ -324,12 +354,48 @@ def _exchange(settings: Settings, options: argparse.Namespace) -> int:
     with database(settings, shared=True) as url:
         if options.action == "senders":
             return shell.cli_senders(url, _say)
+        if options.action != "add-sender":
+            return _tables(settings, url, options)
         if len(options.names) != 1:
             raise Invalid("name the system: jiankang exchange add-sender his-1 --known-as 'HIS|HOSPITAL'")
         told = [one.partition("=") for one in options.authority]
         authorities = {name: uri for name, _, uri in told}
-        sender = Sender(options.names[0], options.name or options.names[0], authorities=authorities)
+        sender = Sender(options.names[0], options.name or options.names[0], options.facility, authorities=authorities)
         return shell.cli_add_sender(url, sender, options.known_as, options.state, _say)
+
+
+def _tables(settings: Settings, url: str, options: argparse.Namespace) -> int:
+    from jiankang.capabilities.exchange.tables import Source, shell
+    from jiankang.main import opened
+
+    opening = functools.partial(opened, settings, url, 2)
+    if options.action == "sources":
+        return shell.cli_sources(opening, _say)
+    if options.action == "export-diseases":
+        if options.out is None or not options.since:
+            raise Invalid(
+                "say from when and where to: jiankang exchange export-diseases --since 2026-11-01 --out cards.xlsx"
+            )
+        return shell.cli_export_diseases(
+            opening,
+            options.out,
+            _say,
+            since=options.since,
+            until=options.until,
+            county=options.county,
+            again=options.again,
+        )
+    if len(options.names) != 1:
+        raise Invalid(f"name one: jiankang exchange {options.action} NAME …")
+    name = options.names[0]
+    if options.action == "upload":
+        return shell.cli_upload(
+            opening, Path(name), options.sender, _say, mapping=options.mapping, confirm=options.confirm
+        )
+    if options.action == "remove-source":
+        return shell.cli_remove_source(opening, name, _say)
+    source = Source(name, options.sender, options.url, options.query, options.watermark, options.mapping, options.every)
+    return shell.cli_add_source(opening, source, _say)
 
 
 def _doctor(settings: Settings, _: argparse.Namespace) -> int:

@@ -36,6 +36,7 @@ def demo(settings: Settings, say: Callable[[str], None], tell: Callable[[str], N
         bind(settings.host, settings.port).close()
     if not settings.mllp_port:
         settings = dataclasses.replace(settings, mllp_port=_free_port(settings.mllp_host, MLLP_PORT))
+    settings = _with_archive(settings, tell)
     loaded, sent = settings.data / "demo-loaded", settings.data / "demo-sent"
     messages = _messages(tell)
     with database(settings, shared=True) as url:
@@ -62,6 +63,7 @@ def _say_what_to_try(base: str, settings: Settings, say: Callable[[str], None]) 
     say(
         f"in a browser: {base.removesuffix('fhir')}\n"
         f"HL7 v2 by MLLP: {settings.mllp_host} port {settings.mllp_port}\n"
+        f"{_say_images(base, settings)}"
         "try:\n"
         f"  curl -s '{base}/Patient?_count=3&_pretty=true'\n"
         f"  curl -s '{base}/Observation?code=http://loinc.org|8302-2&_sort=-date&_count=5&_pretty=true'\n"
@@ -83,6 +85,24 @@ def _free_port(host: str, wanted: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     return 0
+
+
+def _with_archive(settings: Settings, tell: Callable[[str], None]) -> Settings:
+    """The settings with an image archive of our own, where Orthanc is installed."""
+    from jiankang.capabilities.exchange.dicom import MISSING, is_installed
+
+    if settings.dicom:
+        return settings
+    if not is_installed():
+        tell(f"-- no images: {MISSING}")
+        return settings
+    return dataclasses.replace(settings, dicom="own", dicom_port=_free_port("0.0.0.0", settings.dicom_port))  # noqa: S104
+
+
+def _say_images(base: str, settings: Settings) -> str:
+    if not settings.dicom:
+        return ""
+    return f"images: {base.removesuffix('fhir')}-/imaging, DICOM port {settings.dicom_port} (called title JIANKANG)\n"
 
 
 # -- messages -------------------------------------------------------------------------------------------------------
@@ -107,7 +127,7 @@ def _register(url: str, messages: Any) -> None:
     async def work() -> None:
         async with Record.open(url, connections=1) as record:
             senders = Senders(record)
-            for one in messages.SENDERS:
+            for one in (*messages.SENDERS, *importlib.import_module("region.images").ARCHIVES):
                 sender = Sender(one.id, one.name, authorities=one.authorities)
                 try:
                     await senders.add(sender, names=one.names, state="connected")
@@ -130,12 +150,29 @@ def _send(settings: Settings, messages: Any, base: str, sent: Path, say: Callabl
     say(
         f"   acknowledged in {seconds:.1f} s: {told} (AE and AR: broken on purpose, see {base.removesuffix('fhir')}-/exchange)"
     )
+    if settings.dicom:
+        _send_images(base, say)
     person, registrations = _landed(settings)
     say(
         f"   landed after {time.monotonic() - started:.1f} s, who is who decided; {registrations} registrations are one person:"
     )
     say(f"  curl -s '{base}/Patient/person-{person}/$everything?_summary=text&_pretty=true'")
     sent.touch()
+
+
+def _send_images(base: str, say: Callable[[str], None]) -> None:
+    """Send imaging studies of the same people by DICOMweb (STOW-RS)."""
+    import httpx
+
+    studies = list(importlib.import_module("region.images").studies(_SEED, _PEOPLE))
+    with httpx.Client(base_url=base.removesuffix("fhir"), timeout=60, trust_env=False) as client:
+        for one in studies:
+            for file in one.files:
+                path = f"dicomweb/studies?sender={one.archive.id}"
+                client.post(path, content=file, headers={"content-type": "application/dicom"}).raise_for_status()
+    say(
+        f"   {len(studies)} imaging studies were sent by DICOMweb: {base.removesuffix('fhir')}-/imaging in a few seconds"
+    )
 
 
 async def _all_sent(settings: Settings, stream: list[Any]) -> collections.Counter[str]:

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from jiankang import __version__
 from jiankang.capabilities.exchange import open_exchange
+from jiankang.capabilities.exchange.dicom import PAGES as IMAGING_PAGES
+from jiankang.capabilities.exchange.dicom import open_imaging
 from jiankang.capabilities.exchange.pages import PAGES as EXCHANGE_PAGES
+from jiankang.capabilities.exchange.subscriptions import SOCKET, listen, open_subscriptions
+from jiankang.capabilities.exchange.tables.pages import PAGES as TABLE_PAGES
 from jiankang.foundation.conformance import ConformanceJudge, add_operations, read_policy, shelf_of
 from jiankang.foundation.conformance.pages import HELD
 from jiankang.foundation.conformance.pages import PAGES as VALIDATION_PAGES
@@ -89,7 +93,7 @@ async def opened(settings: Settings, database_url: str, connections: int) -> Asy
 @asynccontextmanager
 async def work_in_background(settings: Settings, database_url: str) -> AsyncIterator[None]:
     """Land what arrives, and send what leaves."""
-    async with opened(settings, database_url, 4) as server, open_exchange(server).working():
+    async with opened(settings, database_url, 6) as server, open_exchange(server).working():
         yield
 
 
@@ -131,6 +135,7 @@ def compose(server: Server) -> None:
     add_operations()
     weights = weights_in_force(server.settings.data, functools.partial(signing_key, server.settings))
     server.persons = open_index(server, weights)
+    open_subscriptions(server)
 
 
 async def health(request: Request) -> JSONResponse:
@@ -162,8 +167,15 @@ async def _state(request: Request) -> State:
 
 def create_pages(lifespan: Any = None) -> Starlette:
     """The pages of all rooms; they ask the FHIR server that is put into `state.server`."""
-    routes = [Route("/", front_page(_state)), Route("/-/patterns", show_patterns), Route("/health", health)]
-    site = Site((EXCHANGE_PAGES, IDENTITY_PAGES, VALIDATION_PAGES, TERMINOLOGY_PAGES), routes)
+    routes: list[BaseRoute] = [
+        Route("/", front_page(_state)),
+        Route("/-/patterns", show_patterns),
+        Route("/health", health),
+        WebSocketRoute(SOCKET, listen),
+    ]
+    site = Site(
+        (EXCHANGE_PAGES, TABLE_PAGES, IMAGING_PAGES, IDENTITY_PAGES, VALIDATION_PAGES, TERMINOLOGY_PAGES), routes
+    )
     app = Starlette(routes=site.routes, middleware=MIDDLEWARE, exception_handlers=HANDLERS, lifespan=lifespan)
     app.state.site = site
     return app
@@ -191,7 +203,8 @@ def create_app(settings: Settings, database_url: str) -> Platform:
             tending = asyncio.gather(tend(record), catch_up(record), catch_up_index(record))
             catalogue = Catalogue(record, platform.fhir.server.registry)
             runner = Runner(platform.fhir.server, database_url, module="jiankang.main")
-            async with catalogue.running(), runner, Notifier(platform.fhir.server):
+            imaging = open_imaging(app.state.exchange.intake)
+            async with catalogue.running(), runner, Notifier(platform.fhir.server), imaging as app.state.imaging:
                 yield
             tending.cancel()
             with suppress(asyncio.CancelledError):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from jiankang.capabilities.exchange.dicom import own_archive
 from jiankang.foundation.record.feed import renumber
 from jiankang.kernel import log
 from jiankang.kernel.collecting import collect_seldom
@@ -297,7 +298,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    with contextlib.suppress(_Stop), database(settings) as url:
+    with contextlib.suppress(_Stop), database(settings) as url, own_archive(settings):
         workers: list[_Worker] = []
         try:
             workers += [_start(target, arguments) for target, arguments in _processes(settings, url, port)]

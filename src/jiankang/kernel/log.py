@@ -29,3 +29,4 @@ def set_up(level: str = "INFO") -> None:
     handler.setFormatter(_Lines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("psycopg.pool").setLevel("ERROR")
+    logging.getLogger("httpx").setLevel("WARNING")  # it says whole addresses, and people are searched for by them

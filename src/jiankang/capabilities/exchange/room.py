@@ -6,9 +6,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from jiankang.capabilities.exchange.dicom.opening import following
 from jiankang.capabilities.exchange.hl7v2.door import Door
 from jiankang.capabilities.exchange.hl7v2.mllp import Limits, Listener, server_tls
 from jiankang.capabilities.exchange.intake import Intake, Worker
+from jiankang.capabilities.exchange.subscriptions import Couriers
+from jiankang.capabilities.exchange.tables import Sources, TableFormat, TableWorker, Uploads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -22,9 +25,10 @@ _ROOMS: WeakKeyDictionary[Record, Exchange] = WeakKeyDictionary()
 
 def formats() -> Mapping[str, Format]:
     """The languages that are understood, by name."""
+    from jiankang.capabilities.exchange.dicom import DicomFormat
     from jiankang.capabilities.exchange.hl7v2 import Hl7v2
 
-    return {one.name: one for one in (Hl7v2(),)}
+    return {one.name: one for one in (Hl7v2(), DicomFormat(), TableFormat())}
 
 
 class Exchange:
@@ -34,12 +38,17 @@ class Exchange:
         self.server = server
         self.intake = Intake(server, formats())
         self.door = Door(self.intake)
+        self.tables = Uploads(self.intake)
+        self.sources = Sources(self.intake)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Land what waits, until it is left."""
+        """Land what waits, follow the archive of images, tell subscribers, until it is left."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(Worker(self.intake))
+            await stack.enter_async_context(following(self.intake))
+            await stack.enter_async_context(TableWorker(self.tables, self.sources))
+            await stack.enter_async_context(Couriers(self.server))
             yield
 
     @asynccontextmanager

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jiankang.foundation.identity import index, queue
 from jiankang.foundation.identity.index import Ask
@@ -31,12 +31,14 @@ MEMORY = "2GB"
 """What DuckDB may take for itself."""
 
 
-def require_training() -> None:
+def require_training(*, spark: bool = False) -> None:
     """Raises Unavailable where what training needs is not installed; the server does not need it."""
-    lacking = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    needed = (*_NEEDED, "pyspark") if spark else _NEEDED
+    lacking = [name for name in needed if importlib.util.find_spec(name) is None]
     if lacking:
+        extra = "spark" if spark else "train"
         raise Unavailable(
-            f"{', '.join(lacking)} not installed: `pip install 'jiankang[train]'` brings what training and the batch need"
+            f"{', '.join(lacking)} not installed: `pip install 'jiankang[{extra}]'` brings what training and the batch need"
         )
 
 
@@ -46,10 +48,12 @@ def timed(say: Say) -> Say:
     return lambda text: say(f"-- {time.monotonic() - begun:6.1f} s  {text}")
 
 
-def cli_train(url: Callable[[], str], paths: Sequence[Path], folder: Path, key: Callable[[], bytes], *, today: str, workers: int, say: Say) -> int:  # fmt: skip
-    """Learn a model from files, or from the index at `url()` when there are none, and put it in force in `folder`."""
-    require_training()
-    import duckdb
+def cli_train(url: Callable[[], str], paths: Sequence[Path], folder: Path, key: Callable[[], bytes], *, today: str, workers: int, say: Say, spark: str = "") -> int:  # fmt: skip
+    """Learn a model from files, or from the index at `url()` when there are none, and put it in force in `folder`.
+
+    `spark` is the master of a Spark cluster to do it on; without one DuckDB does it on this machine.
+    """
+    require_training(spark=bool(spark))
     import splink
 
     from jiankang.foundation.identity.training import tables
@@ -58,14 +62,12 @@ def cli_train(url: Callable[[], str], paths: Sequence[Path], folder: Path, key: 
 
     tell = timed(say)
     with tempfile.TemporaryDirectory(prefix="jiankang-train-") as room:
-        db = tables.connect(Path(room), memory=MEMORY)
+        db, engine = _engine(Path(room), spark)
         coming = file_records(paths, Normaliser(today)) if paths else index_records(url())
         count = tables.load(db, coming, workers=workers)
         tell(f"{count} registrations read")
         source = ", ".join(path.name for path in paths) or "the index"
-        made = (
-            f"Splink {splink.__version__} and DuckDB {duckdb.__version__} on {count} registrations of {source}, {today}"
-        )
+        made = f"Splink {splink.__version__} and {engine} on {count} registrations of {source}, {today}"
         content = train(db, made=made, say=tell)
         db.close()
     write_model(model_file(folder), content, key())
@@ -73,9 +75,24 @@ def cli_train(url: Callable[[], str], paths: Sequence[Path], folder: Path, key: 
     return 0
 
 
-def cli_match(url: str, folder: Path, key: Callable[[], bytes], *, workers: int, say: Say) -> int:
+def _engine(room: Path, spark: str) -> tuple[Any, str]:
+    """What the job runs on, asked in the same words, and its name with its version."""
+    if not spark:
+        import duckdb
+
+        from jiankang.foundation.identity.training import tables
+
+        return tables.connect(room, memory=MEMORY), f"DuckDB {duckdb.__version__}"
+    import pyspark
+
+    from jiankang.foundation.identity.training.spark import connect
+
+    return connect(room, spark), f"Spark {pyspark.__version__}"
+
+
+def cli_match(url: str, folder: Path, key: Callable[[], bytes], *, workers: int, say: Say, spark: str = "") -> int:
     """Compare all registrations of the index again; what may be one person and is two goes to the stewards' queue."""
-    require_training()
+    require_training(spark=bool(spark))
     from jiankang.foundation.identity.training import tables
     from jiankang.foundation.identity.training.batch import load_persons, match, proposals
     from jiankang.foundation.identity.training.reading import index_records
@@ -83,7 +100,7 @@ def cli_match(url: str, folder: Path, key: Callable[[], bytes], *, workers: int,
     tell = timed(say)
     weights = weights_in_force(folder, key)
     with tempfile.TemporaryDirectory(prefix="jiankang-match-") as room:
-        db = tables.connect(Path(room), memory=MEMORY)
+        db, _ = _engine(Path(room), spark)
         tell(f"{tables.load(db, index_records(url), workers=workers)} registrations read, model {weights.version}")
         match(db, weights, say=tell)
         load_persons(db, url)

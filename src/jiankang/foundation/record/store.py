@@ -364,7 +364,8 @@ class Transaction:
         await self._write(writes)
         for write, result in zip(writes, (r for r in results if r.changed), strict=True):
             if write.change.prepared is not None:
-                result.findings = write.change.prepared.findings  # a guard may have added to them
+                prepared = write.change.prepared  # a guard may have changed it
+                result.findings, result.payload, result.keys = prepared.findings, prepared.payload, _keys_of(write)
             self._locked[write.rid] = result
         if writes:
             events = [(w.change.type, w.id) for w in writes]

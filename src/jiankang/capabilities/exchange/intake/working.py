@@ -12,6 +12,7 @@ from jiankang.capabilities.exchange.intake import records
 from jiankang.capabilities.exchange.intake.records import Traffic
 from jiankang.kernel.database import translated
 from jiankang.kernel.errors import Problem
+from jiankang.kernel.tasks import end_tasks
 
 if TYPE_CHECKING:
     from jiankang.capabilities.exchange.intake import Intake
@@ -37,9 +38,7 @@ class Worker:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await end_tasks(self._task)
         with contextlib.suppress(Problem):
             await self._tell()
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from jiankang.capabilities.exchange.intake import Known
+
 
 async def show_overview(request: Request) -> Response:
     """Traffic of each sender within the hour, with alerts above it."""
@@ -34,7 +36,9 @@ async def show_overview(request: Request) -> Response:
         alerts = await records.alerts(db)
     known = await intake.senders.all()
     ids = [one.sender.id for one in known]
-    rows = [(one.sender.id, one, hours.get(one.sender.id, records.Hour())) for one in known]
+    rows: list[tuple[str, Known | None, records.Hour]] = [
+        (one.sender.id, one, hours.get(one.sender.id, records.Hour())) for one in known
+    ]
     rows += [(sender, None, hour) for sender, hour in sorted(hours.items()) if sender not in ids]
     return page(
         request, "exchange/overview.html", fragment=None, rows=rows, waiting=waiting, oldest=oldest, dead=dead,

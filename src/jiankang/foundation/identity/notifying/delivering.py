@@ -7,7 +7,6 @@ it was told is committed after its endpoint answered 2xx. http://hl7.org/fhir/R4
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +16,7 @@ from jiankang.foundation.identity.notifying.sending import FIRST_WAIT, GIVE_UP, 
 from jiankang.foundation.identity.persons import golden, sources
 from jiankang.foundation.record.wire.http import query_pairs
 from jiankang.kernel.errors import Problem
+from jiankang.kernel.tasks import end_tasks
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -58,9 +58,7 @@ class Notifier:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await end_tasks(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -27,7 +27,8 @@ _LARGE = 100
 """Components of more registrations are not looked through pair by pair first."""
 _UNSEEN = f"""
 CREATE OR REPLACE TABLE pair AS
-WITH small AS (FROM component QUALIFY count(*) OVER (PARTITION BY first) <= {_LARGE})
+WITH small AS (
+    SELECT * FROM component WHERE first IN (SELECT first FROM component GROUP BY first HAVING count(*) <= {_LARGE}))
 SELECT l.id AS a, r.id AS b FROM small AS l JOIN small AS r USING (first)
 ANTI JOIN ({_EDGES}) AS seen ON seen.id_l = l.id AND seen.id_r = r.id
 WHERE l.id < r.id

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jiankang.foundation.identity.compare import level_sql
 from jiankang.foundation.identity.levels import FIELDS, FREQUENCIES, MISSING
 from jiankang.foundation.identity.training.floors import floor
-from jiankang.foundation.identity.training.splinking import CLEAR, estimate_m, estimate_prior, estimate_u
+from jiankang.foundation.identity.training.splinking import CLEAR, dialect_of, estimate_m, estimate_prior, estimate_u
 from jiankang.foundation.identity.weights import shipped_document
 from jiankang.kernel.errors import Unprocessable
 
@@ -28,9 +28,10 @@ _LOOKED_AT = 50_000
 _ANCHOR = """CASE WHEN citizen <> '' THEN citizen
     ELSE coalesce(list_filter(documents, lambda d: NOT starts_with(d, 'EHC'))[1], '') END"""
 _KNOWN = f"CREATE OR REPLACE TABLE known AS SELECT *, {_ANCHOR} AS anchor FROM record WHERE NOT newborn AND NOT unknown"
-_APART = """CREATE OR REPLACE TABLE apart AS SELECT * FROM (
-    SELECT * FROM known QUALIFY anchor = '' OR row_number() OVER (PARTITION BY anchor ORDER BY id) = 1)
-QUALIFY row_number() OVER (PARTITION BY sound, born ORDER BY anchor = '', id) = 1"""
+_ONCE = """CREATE OR REPLACE TABLE once AS SELECT * FROM known
+WHERE anchor = '' OR id IN (SELECT min(id) FROM known WHERE anchor <> '' GROUP BY anchor)"""
+_APART = """CREATE OR REPLACE TABLE apart AS SELECT * FROM once
+WHERE id IN (SELECT coalesce(min(id) FILTER (anchor <> ''), min(id)) FROM once GROUP BY sound, born)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Estimate:
 def estimate(db: duckdb.DuckDBPyConnection, *, random_pairs: float, learning_pairs: float, seed: int, say: Say) -> Estimate:  # fmt: skip
     """Learn from the table `record`. Raises Unprocessable if there is too little, or a level was not met and has no floor."""
     db.execute(_KNOWN)
+    db.execute(_ONCE)
     db.execute(_APART)
     records, people = _count(db, "known"), _count(db, "apart")
     if records - people < _FEWEST:
@@ -84,7 +86,9 @@ def _strange(db: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
         f"(SELECT l.id AS a, r.id AS b FROM known AS l JOIN known AS r ON l.id < r.id AND {rule} LIMIT {_LOOKED_AT})"
         for rule in CLEAR
     )
-    known = ", ".join(f"count(*) FILTER ({level_sql(field, 'duckdb')} <> {field.level(MISSING)})" for field in FIELDS)
+    known = ", ".join(
+        f"count(*) FILTER ({level_sql(field, dialect_of(db))} <> {field.level(MISSING)})" for field in FIELDS
+    )
     counts = db.execute(
         f"SELECT {known} FROM ({pairs}) JOIN known AS l ON l.id = a JOIN known AS r ON r.id = b"
     ).fetchall()[0]

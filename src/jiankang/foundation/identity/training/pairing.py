@@ -15,6 +15,7 @@ from jiankang.foundation.identity.levels import NAMES
 from jiankang.foundation.identity.model import Record
 from jiankang.foundation.identity.rules import judge, vetoes
 from jiankang.foundation.identity.score import Score, score_sql
+from jiankang.foundation.identity.training.splinking import dialect_of
 from jiankang.foundation.identity.training.tables import COLUMNS, put_frequencies
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ SELECT a, b FROM (SELECT a, unnest(ids) AS b FROM (SELECT unnest(ids[1:most + 1]
 WHERE a < b GROUP BY ALL
 """
 _LIMITED = """
-CREATE OR REPLACE TABLE limited AS SELECT DISTINCT unnest(ids) AS id FROM shared WHERE len(ids) > most + 1
+CREATE OR REPLACE TABLE limited AS SELECT DISTINCT unnest(ids) AS id FROM shared WHERE array_length(ids) > most + 1
 """
 _LEVELS = ", ".join(f"level_{name}" for name in NAMES)
 _SEEN_BY_RULES = {
@@ -47,7 +48,7 @@ _SEEN_BY_RULES = {
     "characters": "l.hanzi <> r.hanzi AND l.hanzi <> '' AND r.hanzi <> ''",
     "newborn": "l.newborn OR r.newborn",
     "unknown": "l.unknown OR r.unknown",
-    "limited": "EXISTS (FROM limited WHERE limited.id IN (id_l, id_r))",
+    "limited": "left_limited.id IS NOT NULL OR right_limited.id IS NOT NULL",
 }
 """What `rules.judge` looks at besides levels and bits."""
 _FLAGS = ", ".join(_SEEN_BY_RULES)
@@ -55,9 +56,10 @@ _FLAGGED = f"""
 CREATE OR REPLACE TABLE flagged AS
 SELECT scored.*, {", ".join(f"({sql}) AS {name}" for name, sql in _SEEN_BY_RULES.items())}
 FROM scored JOIN record AS l ON l.id = id_l JOIN record AS r ON r.id = id_r
+LEFT JOIN limited AS left_limited ON left_limited.id = id_l LEFT JOIN limited AS right_limited ON right_limited.id = id_r
 """
 _SORTS = f"""
-CREATE OR REPLACE TABLE sort AS SELECT row_number() OVER () AS sort, min({{'l': id_l, 'r': id_r}}) AS example, {_LEVELS}, {_FLAGS}
+CREATE OR REPLACE TABLE sort AS SELECT row_number() OVER (ORDER BY min({{'l': id_l, 'r': id_r}})) AS sort, min({{'l': id_l, 'r': id_r}}) AS example, {_LEVELS}, {_FLAGS}
 FROM flagged GROUP BY ALL
 """
 _ANSWERS = pa.schema([("sort", pa.int64()), ("place", pa.int32()), ("verdict", pa.string()), ("reasons", pa.list_(pa.string()))])  # fmt: skip
@@ -77,7 +79,9 @@ def find_pairs(db: duckdb.DuckDBPyConnection) -> int:
 def score_pairs(db: duckdb.DuckDBPyConnection, weights: Weights) -> None:
     """Fill `scored` with levels and bits of all pairs."""
     put_frequencies(db, weights)
-    said = score_sql(weights, "pair JOIN record AS l ON l.id = pair.a JOIN record AS r ON r.id = pair.b")
+    said = score_sql(
+        weights, "pair JOIN record AS l ON l.id = pair.a JOIN record AS r ON r.id = pair.b", dialect_of(db)
+    )
     db.execute(f"CREATE OR REPLACE TABLE scored AS {said}")
 
 

@@ -69,7 +69,8 @@ def _comparison(field: Field, chances: Mapping[str, Mapping[str, float]], dialec
 
 
 def _level(level: Level, chances: Mapping[str, float], *, last: bool, dialect: Dialect) -> dict[str, Any]:
-    written = _COLUMN.sub(r'"\2_\1"', level.condition.sql(dialect))
+    mark = "`" if dialect == "spark" else '"'
+    written = _COLUMN.sub(rf"{mark}\2_\1{mark}", level.condition.sql(dialect))
     found: dict[str, Any] = {"sql_condition": "ELSE" if last else written, "label_for_charts": level.name}
     if level.name == MISSING:
         return {**found, "is_null_level": True}
@@ -80,20 +81,35 @@ def _level(level: Level, chances: Mapping[str, float], *, last: bool, dialect: D
 
 def linker(db: duckdb.DuckDBPyConnection, table: str, wanted: dict[str, Any]) -> Linker:
     """A Splink linker over a table of the database."""
+    if dialect_of(db) == "spark":
+        from splink import SparkAPI
+
+        there: Any = db
+        opened: Any = SparkAPI
+        spark = opened(spark_session=there.session, break_lineage_method="persist")
+        return Linker(
+            spark.register(there.session.table(table)), wanted, log_level=logging.ERROR, validate_settings=False
+        )
     api = DuckDBAPI(connection=db)
     return Linker(api.register(table), wanted, log_level=logging.ERROR, validate_settings=False)
 
 
+def dialect_of(db: Any) -> Dialect:
+    """Whose SQL a connection speaks: DuckDB's own, or that of a Spark session that answers like it."""
+    found: Dialect = getattr(db, "dialect", "duckdb")
+    return found
+
+
 def estimate_u(db: duckdb.DuckDBPyConnection, table: str, *, pairs: float, seed: int) -> Chances:
     """How often each level occurs among pairs of two people, from random pairs of `table`, where everybody is there once."""
-    mine = linker(db, table, settings())
+    mine = linker(db, table, settings(dialect=dialect_of(db)))
     mine.training.estimate_u_using_random_sampling(max_pairs=pairs, seed=seed, min_count_per_level=None, num_chunks=1)
     return _trained(mine, "u")
 
 
 def estimate_prior(db: duckdb.DuckDBPyConnection, table: str) -> float:
     """How often two random records are of one person, counted by documents, and by names with birth dates."""
-    mine = linker(db, table, settings())
+    mine = linker(db, table, settings(dialect=dialect_of(db)))
     mine.training.estimate_probability_two_random_records_match(list(CLEAR), recall=_CLEAR_FINDS)
     return float(mine.misc.save_model_to_json()["probability_two_random_records_match"])
 
@@ -105,7 +121,7 @@ def estimate_m(
     given = {
         field: {level: {"u": value} for level, value in ones.items() if value is not None} for field, ones in u.items()
     }
-    mine = linker(db, table, settings(given, prior=prior))
+    mine = linker(db, table, settings(given, prior=prior, dialect=dialect_of(db)))
     for rule, words in RULES.items():
         found = f"SELECT count(*) FROM (FROM {table} AS l JOIN {table} AS r ON l.id < r.id AND {rule} LIMIT {_FEWEST})"
         if db.execute(found).fetchall()[0][0] < _FEWEST:

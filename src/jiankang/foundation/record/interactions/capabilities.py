@@ -66,6 +66,7 @@ def statement(server: Server, base_url: str) -> dict[str, Any]:
                     f"http://hl7.org/fhir/CompartmentDefinition/{name.lower()}"
                     for name in sorted(load().compartment_names)
                 ],
+                **server.described.get("", {}),
             }
         ],
     }
@@ -111,6 +112,7 @@ def _resource(server: Server, name: str, interactions: list[str], operations: li
             for code, one in sorted(parameters.items())
         ],
         "operation": shown,
+        **server.described.get(name, {}),
     }
 
 

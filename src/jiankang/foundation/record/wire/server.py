@@ -57,6 +57,8 @@ class Server:
     judge: Judge | None = None
     persons: Persons | None = None
     terminology: Callable[[Request], Awaitable[dict[str, Any]]] | None = None
+    described: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What rooms say of a resource type in the CapabilityStatement: members of `rest.resource`; under "" those of `rest`."""
     dispatch: Callable[[Request], Awaitable[Response]] = field(init=False)
     route: Callable[[str, tuple[str, ...]], Any] = field(init=False)
     routes: tuple[Collection[Any], Collection[Any]] = field(init=False)
