@@ -30,6 +30,9 @@ bench: setup  ## every figure of docs/performance.md beside its floor; PEOPLE=â€
 ifeq ($(ARGS),)
 	@$(RUN) bench/identity.py --people $(PEOPLE) --seed $(SEED)
 	@$(RUN) bench/batch.py --seed $(SEED)
+	@$(RUN) bench/exchange.py --seed $(SEED)
+	@$(RUN) bench/imaging.py
+	@cd bench && ../$(RUN) subscriptions.py
 endif
 
 accuracy: setup  ## who is taken for whom, on a population with truth; ARGS="--seed 8 --mix hard --causes 10"

@@ -11,6 +11,15 @@ def framed(message: bytes) -> bytes:
     return START + message + END
 
 
+_AGAIN = START + b"MSH"
+
+
+def _last(frame: bytes) -> bytes:
+    """The message of a frame: the last, when its sender broke one off and began anew without ending the frame."""
+    again = frame.rfind(_AGAIN)
+    return frame if again < 0 else frame[again + 1 :]
+
+
 class Frames:
     """Cuts what arrives into messages; what is between frames is left out."""
 
@@ -49,6 +58,6 @@ class Frames:
             if end > self.most:
                 self.over = True
                 return found
-            found.append(bytes(self._buffer[:end]))
+            found.append(_last(bytes(self._buffer[:end])))
             del self._buffer[: end + 2]
             self._inside = False

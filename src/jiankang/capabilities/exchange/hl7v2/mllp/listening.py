@@ -16,6 +16,8 @@ from jiankang.capabilities.exchange.hl7v2.mllp.framing import Frames, framed
 if TYPE_CHECKING:
     import ssl
 
+_HEARD_SECONDS = 2.0
+"""How long a sender whose message was too large may go on writing before it is hung up on."""
 _log = logging.getLogger("jiankang.mllp")
 
 
@@ -71,7 +73,13 @@ class Listener:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bound.bind((self.host, self.port))
         self.port = bound.getsockname()[1]
-        self._server = await loop.create_server(lambda: _Connection(self), sock=bound, ssl=self.tls, backlog=512)
+        self._server = await loop.create_server(
+            lambda: _Connection(self),
+            sock=bound,
+            ssl=self.tls,
+            backlog=512,
+            ssl_shutdown_timeout=_HEARD_SECONDS if self.tls else None,
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -80,6 +88,8 @@ class Listener:
         leaving = [connection.leave() for connection in self.connections]
         if leaving:
             await asyncio.wait([asyncio.create_task(one) for one in leaving], timeout=15)
+        for connection in list(self.connections):
+            connection.transport.abort()
 
 
 class _Connection(asyncio.Protocol):
@@ -94,9 +104,12 @@ class _Connection(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.deadline: asyncio.TimerHandle | None = None
         self.writer: asyncio.Task[None] | None = None
+        self.closing: asyncio.Task[None] | None = None
+        self.slow: asyncio.TimerHandle | None = None
         self.transport: Any = None
         self.writable = asyncio.Event()
         self.writable.set()
+        self.lost = asyncio.Event()
         self.leaving = False
         self.paused = False
 
@@ -110,6 +123,8 @@ class _Connection(asyncio.Protocol):
         self._wait(self.limits.idle_seconds)
 
     def data_received(self, data: bytes) -> None:
+        if self.closing is not None:
+            return  # taken off the wire, so that the refusal reaches who is still writing
         begun = self.frames.begun
         messages = self.frames.feed(data)
         self.waiting.extend(messages)
@@ -126,6 +141,8 @@ class _Connection(asyncio.Protocol):
             self.under_way.append(self.loop.create_task(self._handled(self.waiting.popleft())))
         if self.under_way and (self.writer is None or self.writer.done()):
             self.writer = self.loop.create_task(self._write())
+        if self.transport.is_closing():
+            return
         if self.waiting and not self.paused:
             self.transport.pause_reading()
             self.paused = True
@@ -152,20 +169,23 @@ class _Connection(asyncio.Protocol):
             self._work()
 
     def _refuse_size(self) -> None:
-        if not self.paused:
-            self.transport.pause_reading()
-        self.paused = False
+        """Answer what came before, refuse this one, and hang up as soon as the sender has heard it."""
+        self.closing = self.loop.create_task(self._refused())
+        self._wait(self.limits.half_seconds)
 
-        async def refuse() -> None:
-            while self.waiting or self.under_way:
-                if self.writer is None:
-                    break
-                await self.writer
-            if self.listener.too_large is not None:
-                self.transport.write(framed(self.listener.too_large()))
-            self.transport.close()
-
-        self.closing = self.loop.create_task(refuse())
+    async def _refused(self) -> None:
+        if self.writer is not None:
+            await self.writer
+        if self.transport.is_closing():
+            return
+        if self.listener.too_large is not None:
+            self.transport.write(framed(self.listener.too_large()))
+        if self.paused:
+            self.transport.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            await asyncio.sleep(_HEARD_SECONDS)
+        self.transport.close()
 
     def _wait(self, seconds: float) -> None:
         if self.deadline is not None:
@@ -180,16 +200,21 @@ class _Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.writable.clear()
+        self.slow = self.loop.call_later(self.limits.half_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         self.writable.set()
+        if self.slow is not None:
+            self.slow.cancel()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self.listener.connections.discard(self)
+        self.lost.set()
         self.writable.set()
         self.waiting.clear()
-        if self.deadline is not None:
-            self.deadline.cancel()
+        for timer in (self.deadline, self.slow):
+            if timer is not None:
+                timer.cancel()
 
     async def leave(self) -> None:
         """Answer what is under way and close."""
@@ -198,6 +223,7 @@ class _Connection(asyncio.Protocol):
         if self.writer is not None:
             await asyncio.wait([self.writer])
         self.transport.close()
+        await self.lost.wait()
 
 
 def _peer(transport: Any) -> Peer:

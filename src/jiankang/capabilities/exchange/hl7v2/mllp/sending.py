@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from typing import TYPE_CHECKING, Self
 
 from jiankang.capabilities.exchange.hl7v2.mllp.framing import Frames, framed
@@ -11,11 +12,19 @@ from jiankang.capabilities.exchange.hl7v2.mllp.framing import Frames, framed
 if TYPE_CHECKING:
     import ssl
 
+_CONTROL = re.compile(rb"MSH([^\r\n])(?:[^\r\n]*?\1){8}([^\r\n]*?)(?:\1|[\r\n]|$)")
+_ACKNOWLEDGED = re.compile(rb"[\r\n]MSA([^\r\n])[^\r\n]*?\1([^\r\n]*?)(?:\1|[\r\n]|$)")
 _MOST_ANSWER = 4 * 1024 * 1024
 
 
 class Unanswered(Exception):  # noqa: N818 - read as a sentence
     """The other side could not be reached, or did not answer in time."""
+
+
+def _is_answer(answer: bytes, message: bytes) -> bool:
+    """Whether MSA-2 names the message; a later acknowledgement of one before (enhanced mode) is no answer to this one."""
+    sent, told = _CONTROL.match(message), _ACKNOWLEDGED.search(answer)
+    return sent is None or told is None or told[2] in {b"", sent[2]}
 
 
 class Outlet:
@@ -57,9 +66,9 @@ class Outlet:
             data = await reader.read(65536)
             if not data:
                 raise EOFError("it hung up")
-            answers = self._frames.feed(data)
-            if answers:
-                return answers[0]
+            for answer in self._frames.feed(data):
+                if _is_answer(answer, message):
+                    return answer
             if self._frames.over:
                 raise EOFError("its answer is too large")
 

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from jiankang.capabilities.exchange.hl7v2.wire.acknowledging import acknowledge, location
 from jiankang.capabilities.exchange.hl7v2.wire.message import Delimiters, Malformed, Message, Segment, Value, messages
+from jiankang.capabilities.exchange.hl7v2.wire.places import locate
 
-__all__ = ["Delimiters", "Malformed", "Message", "Segment", "Value", "acknowledge", "location", "messages"]
+__all__ = ["Delimiters", "Malformed", "Message", "Segment", "Value", "acknowledge", "locate", "location", "messages"]

@@ -5,11 +5,11 @@ https://www.hl7.eu/HL7v2x/v28/std28/ch02.html
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from jiankang.capabilities.exchange.hl7v2.wire.escapes import escape
 from jiankang.capabilities.exchange.hl7v2.wire.message import Delimiters, Message
+from jiankang.capabilities.exchange.hl7v2.wire.places import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,8 @@ ERRORS = {
 }  # fmt: skip
 """Table HL70357."""
 _MOST = 20
-_PLACE = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:-(\d+)(?:\((\d+)\))?(?:\.(\d+)(?:\.(\d+))?)?)?")
 _STANDARD = Delimiters()
+_FRAMING = dict.fromkeys((0x0B, 0x1C, 0x0A, 0x0D), " ")
 
 
 def acknowledge(
@@ -40,7 +40,7 @@ def acknowledge(
     if isinstance(message, bytes):
         return _bare(code, complaints, at, control)
     marks, head = message.delimiters, message.header
-    event = message.trigger[1]
+    event = escape(message.trigger[1], marks)
     version = message.version
     kind = marks.component.join(
         ["ACK", event, "ACK"] if event and version >= "2.4" else ["ACK", event] if event else ["ACK"]
@@ -55,14 +55,23 @@ def acknowledge(
     said = "" if version >= "2.7" or not complaints else escape(complaints[0].text, marks)
     acknowledged = marks.field.join(["MSA", code, head.raw(10), said]).rstrip(marks.field)
     segments = [marks.field.join(fields), acknowledged, *_errors(complaints, marks, version)]
-    return "".join(f"{one}\r" for one in segments).encode(message.charset, "surrogateescape")
+    return _written(segments, message.charset)
 
 
 def _bare(code: str, complaints: Sequence[Complaint], at: datetime, control: str) -> bytes:
     head = f"MSH|^~\\&|||||{at.strftime('%Y%m%d%H%M%S%z')}||ACK|{control}|P|2.5.1||||||UNICODE UTF-8"
     said = f"|{escape(complaints[0].text, _STANDARD)}" if complaints else ""
     segments = [head, f"MSA|{code}|{said}", *_errors(complaints, _STANDARD, "2.5.1")]
-    return "".join(f"{one}\r" for one in segments).encode()
+    return _written(segments, "utf-8")
+
+
+def _written(segments: Sequence[str], charset: str) -> bytes:
+    """The bytes; a letter that the sender's character set lacks is `?`, and nothing in them ends a frame."""
+    text = "".join(f"{one.translate(_FRAMING)}\r" for one in segments)
+    try:
+        return text.encode(charset, "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(charset, "replace")
 
 
 def _errors(complaints: Sequence[Complaint], marks: Delimiters, version: str) -> list[str]:
@@ -77,7 +86,7 @@ def _errors(complaints: Sequence[Complaint], marks: Delimiters, version: str) ->
 
 def location(place: str, marks: Delimiters = _STANDARD) -> str:
     """A place such as `PID-3.1` as ERL: segment, its number, field, repetition, component, sub-component (2.A.28)."""
-    found = _PLACE.match(place)
+    found = PLACE.match(place)
     if found is None:
         return ""
     segment, number, field, repetition, component, sub = found.groups()

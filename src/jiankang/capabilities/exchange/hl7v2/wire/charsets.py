@@ -30,7 +30,14 @@ _BY_NAME = {
     "ISO IR6": "ascii",
 } | {f"8859/{part}": f"iso8859-{part}" for part in (*range(1, 12), 13, 14, 15, 16)}
 
-_BOMS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_WIDE = (
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ("MSH".encode("utf-16-le"), "utf-16-le"),
+    ("MSH".encode("utf-16-be"), "utf-16-be"),
+)
+_AMBIGUOUS = frozenset({"utf-16-le", "utf-16-be", "big5hkscs", "iso2022_jp"})
+"""They write some texts in more than one way, so that what was read need not be what is written again."""
 _HEAD = 4096
 DAMAGED = "some bytes are no text of any character set: they are shown as ?"
 _ENDS = re.compile(rb"[\r\n]")
@@ -47,9 +54,9 @@ def decode(raw: bytes, default: str = "") -> tuple[str, str, list[str]]:
 
     Whatever cannot be read is kept, so that the text encodes into the same bytes (`surrogateescape`).
     """
-    for bom, wide in _BOMS:
-        if raw.startswith(bom):
-            return raw.decode(wide, "surrogateescape"), wide, []
+    for start, wide in _WIDE:
+        if raw.startswith(start) and (found := _faithful(raw, wide)) is not None:
+            return found, wide, []
     named = _named(raw)
     chosen = codec_of(named) if named else codec_of(default) or default or None
     doubts = [f"MSH-18 names {named}, which is no character set of table 0211"] if named and chosen is None else []
@@ -60,11 +67,10 @@ def decode(raw: bytes, default: str = "") -> tuple[str, str, list[str]]:
     }:  # most who say ASCII mean something larger; the others could not be read so far
         chosen = None
     if chosen is not None:
-        try:
-            return raw.decode(chosen), chosen, doubts
-        except UnicodeDecodeError:
-            if named:
-                doubts.append(f"MSH-18 says {named}, but the text is not")
+        if (found := _faithful(raw, chosen)) is not None:
+            return found, chosen, doubts
+        if named:
+            doubts.append(f"MSH-18 says {named}, but the text is not")
     text, codec, whole = _found_out(raw, chosen)
     return text, codec, doubts if whole else [*doubts, DAMAGED]
 
@@ -86,10 +92,19 @@ def _named(raw: bytes) -> str:
 def _found_out(raw: bytes, tried: str | None) -> tuple[str, str, bool]:
     """What it is by the look of it: UTF-8 is hardly ever met by accident, then the Chinese norm, else kept as it is."""
     for codec in ("utf-8", "gb18030"):
-        if codec != tried:
-            try:
-                return raw.decode(codec), codec, True
-            except UnicodeDecodeError:
-                continue
-    codec = tried or "utf-8"
-    return raw.decode(codec, "surrogateescape"), codec, False
+        if codec != tried and (found := _faithful(raw, codec)) is not None:
+            return found, codec, True
+    for codec in (tried or "utf-8", "utf-8"):
+        if (found := _faithful(raw, codec, "surrogateescape")) is not None:
+            break
+    return found or "", codec, False
+
+
+def _faithful(raw: bytes, codec: str, errors: str = "strict") -> str | None:
+    """The text; None when it is none of this character set, or when writing it again would give other bytes."""
+    try:
+        text = raw.decode(codec, errors)
+        checked = codec in _AMBIGUOUS or (errors != "strict" and codec != "utf-8")
+        return None if checked and text.encode(codec, errors) != raw else text
+    except UnicodeError:
+        return None

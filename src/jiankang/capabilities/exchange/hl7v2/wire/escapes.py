@@ -21,7 +21,7 @@ def _pattern(escape: str) -> re.Pattern[str]:
     return re.compile(f"{mark}([^{mark}\r\n]{{1,512}}?){mark}")
 
 
-def unescape(text: str, delimiters: Delimiters, charset: str = "utf-8") -> str:
+def unescape(text: str, delimiters: Delimiters) -> str:
     """The text that a field means. A sequence that is not known stays as it is written."""
     if delimiters.escape == "\x00":
         return text
@@ -33,7 +33,7 @@ def unescape(text: str, delimiters: Delimiters, charset: str = "utf-8") -> str:
     def meant(found: re.Match[str]) -> str:
         sequence = found[1]
         known = letters.get(sequence)
-        return _meant(sequence, found[0], charset) if known is None else known
+        return _meant(sequence, found[0], delimiters.charset) if known is None else known
 
     return _pattern(delimiters.escape).sub(meant, text)
 

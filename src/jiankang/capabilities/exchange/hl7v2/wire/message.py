@@ -32,6 +32,8 @@ class Delimiters(NamedTuple):
     repetition: str = "~"
     escape: str = "\\"
     sub: str = "&"
+    charset: str = "utf-8"
+    """What the bytes of an escape sequence such as \\XD6D0\\ are text of."""
 
 
 class Value:
@@ -137,6 +139,12 @@ class Segment:
             return [Value(text, self.delimiters)]
         return [Value(one, self.delimiters) for one in text.split(self.delimiters.repetition) if one]
 
+    def repetitions(self, number: int) -> list[Value]:
+        """All repetitions of a field in their places, with those that hold nothing."""
+        text = self.raw(number)
+        parts = [text] if self._is_encoding(number) else text.split(self.delimiters.repetition)
+        return [Value(one, self.delimiters) for one in parts]
+
     def _is_encoding(self, number: int) -> bool:
         return number <= 2 and self.name in _HEADERS
 
@@ -170,7 +178,7 @@ class Message:
         self.before, text = text[:start], text[start:]
         if text[:3] != "MSH":
             raise Malformed("a message begins with the segment MSH", code="100")
-        self.delimiters = _delimiters(text)
+        self.delimiters = _delimiters(text, self.charset)
         self.lines, self.separators = _split(text)
         if len(self.lines) > MAX_SEGMENTS:
             raise Malformed(f"the message has {len(self.lines)} segments; at most {MAX_SEGMENTS} are taken", code="207")
@@ -228,7 +236,7 @@ class Message:
         return (self.before + "".join(parts)).encode(self.charset, "surrogateescape")
 
 
-def _delimiters(text: str) -> Delimiters:
+def _delimiters(text: str, charset: str) -> Delimiters:
     if len(text) < 8:
         raise Malformed("MSH-1 and MSH-2 name the delimiters: they are missing", code="101", place="MSH-2")
     field = text[3]
@@ -238,8 +246,10 @@ def _delimiters(text: str) -> Delimiters:
     if len(encoding) < 1 or len(set(given)) != len(given) or any(one.isalnum() or one in "\r\n" for one in given):
         raise Malformed(f"the delimiters {given!r} cannot be told apart", code="102", place="MSH-2")
     defaults = ("^", "~", "\\", "&")
-    rest = [encoding[place] if place < len(encoding) else _free(defaults[place], given) for place in range(4)]
-    return Delimiters(field, *rest)
+    component, repetition, escape, sub = (
+        encoding[place] if place < len(encoding) else _free(defaults[place], given) for place in range(4)
+    )
+    return Delimiters(field, component, repetition, escape, sub, charset)
 
 
 def _free(wanted: str, taken: str) -> str:
