@@ -112,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         "action",
         choices=[
             "coverage", "read", "senders", "add-sender", "upload", "sources", "add-source", "remove-source", "export-diseases",
+            "add-receiver",
         ],
     )  # fmt: skip
     exchange.add_argument(
@@ -132,6 +133,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     exchange.add_argument("--facility", default="", help="add-sender: the house whose numbers its systems share")
     exchange.add_argument("--state", default="testing", help="add-sender: testing (default) or connected")
+    exchange.add_argument("--to", default="", metavar="HOST:PORT", help="add-receiver: where it listens for MLLP")
+    exchange.add_argument(
+        "--kinds", default="ADT,ORU,SIU", help="add-receiver: what it is told of (default ADT,ORU,SIU)"
+    )
+    exchange.add_argument(
+        "--trusted", default="", metavar="FILE", help="add-receiver: authorities of its certificate (TLS)"
+    )
     exchange.add_argument("--sender", default="", help="upload, add-source: whose table it is")
     exchange.add_argument("--mapping", default="", help="upload, add-source: how its columns are read")
     exchange.add_argument("--confirm", action="store_true", help="upload: take the rows, not only look")
@@ -354,6 +362,8 @@ def _exchange(settings: Settings, options: argparse.Namespace) -> int:
     with database(settings, shared=True) as url:
         if options.action == "senders":
             return shell.cli_senders(url, _say)
+        if options.action == "add-receiver":
+            return _add_receiver(url, options)
         if options.action != "add-sender":
             return _tables(settings, url, options)
         if len(options.names) != 1:
@@ -362,6 +372,22 @@ def _exchange(settings: Settings, options: argparse.Namespace) -> int:
         authorities = {name: uri for name, _, uri in told}
         sender = Sender(options.names[0], options.name or options.names[0], options.facility, authorities=authorities)
         return shell.cli_add_sender(url, sender, options.known_as, options.state, _say)
+
+
+def _add_receiver(url: str, options: argparse.Namespace) -> int:
+    from jiankang.capabilities.exchange import shell
+    from jiankang.capabilities.exchange.hl7v2.out.records import Receiver
+
+    host, _, port = options.to.rpartition(":")
+    names = [one.partition("|") for one in options.known_as]
+    if len(options.names) != 1 or not host or not port.isdigit() or len(names) != 1:
+        raise Invalid("jiankang exchange add-receiver lis-1 --to 10.1.2.3:2575 --known-as 'LIS|HOSPITAL'")
+    told = [one.partition("=") for one in options.authority]
+    receiver = Receiver(
+        options.names[0], options.name or options.names[0], names[0][0], names[0][2], host, int(port), options.trusted,
+        [one.strip().upper() for one in options.kinds.split(",") if one.strip()], {name: uri for name, _, uri in told},
+    )  # fmt: skip
+    return shell.cli_add_receiver(url, receiver, _say)
 
 
 def _tables(settings: Settings, url: str, options: argparse.Namespace) -> int:

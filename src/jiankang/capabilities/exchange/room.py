@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from jiankang.capabilities.exchange.dicom.opening import following
 from jiankang.capabilities.exchange.hl7v2.door import Door
 from jiankang.capabilities.exchange.hl7v2.mllp import Limits, Listener, server_tls
+from jiankang.capabilities.exchange.hl7v2.out.telling import Teller
 from jiankang.capabilities.exchange.intake import Intake, Worker
 from jiankang.capabilities.exchange.subscriptions import Couriers
 from jiankang.capabilities.exchange.tables import Sources, TableFormat, TableWorker, Uploads
@@ -49,6 +50,7 @@ class Exchange:
             await stack.enter_async_context(following(self.intake))
             await stack.enter_async_context(TableWorker(self.tables, self.sources))
             await stack.enter_async_context(Couriers(self.server))
+            await stack.enter_async_context(Teller(self.server))
             yield
 
     @asynccontextmanager

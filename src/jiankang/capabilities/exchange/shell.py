@@ -9,12 +9,14 @@ from typing import Any
 
 from jiankang.capabilities.exchange.hl7v2 import Hl7v2
 from jiankang.capabilities.exchange.hl7v2.mapping.structures import coverage
+from jiankang.capabilities.exchange.hl7v2.out import records as out_records
+from jiankang.capabilities.exchange.hl7v2.out.making import TYPES
 from jiankang.capabilities.exchange.intake.senders import STATES, Senders
 from jiankang.capabilities.exchange.merging import Known, merge
 from jiankang.capabilities.exchange.model import Letter, Sender, Unreadable
 from jiankang.foundation.record.store import Record
 from jiankang.kernel.clock import system_clock
-from jiankang.kernel.errors import Invalid
+from jiankang.kernel.errors import Conflict, Invalid
 from jiankang.kernel.jsontext import encode
 
 Say = Callable[[str], None]
@@ -108,4 +110,20 @@ def cli_add_sender(database_url: str, sender: Sender, names: Sequence[str], stat
 
     asyncio.run(work())
     say(f"{sender.id} is {state}")
+    return 0
+
+
+def cli_add_receiver(database_url: str, receiver: out_records.Receiver, say: Say) -> int:
+    """Tell a system of changes from now on; the exit code. Raises Invalid, Conflict."""
+    unknown = set(receiver.kinds) - set(TYPES.values())
+    if unknown or not receiver.kinds:
+        raise Invalid(f"what can be told are {', '.join(sorted(set(TYPES.values())))}")
+
+    async def work() -> None:
+        async with Record.open(database_url, connections=1) as record, record.pool.connection() as db:
+            if not await out_records.add(db, receiver):
+                raise Conflict(f"there is a receiver {receiver.id} already")
+
+    asyncio.run(work())
+    say(f"{receiver.id} is told of {', '.join(receiver.kinds)} at {receiver.host}:{receiver.port}")
     return 0
